@@ -1,0 +1,9 @@
+package command
+
+var nop = &Command{
+	Name: "nop",
+	Help: "does nothing; keeps the connection alive",
+	Now: func(r *Request) ([]string, error) {
+		return nil, nil
+	},
+}

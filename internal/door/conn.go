@@ -1,0 +1,186 @@
+package door
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley"
+	"github.com/parley-chat/parley/internal/hub"
+)
+
+// Conn is a connection as its protocol sees it. Put and Cut may be called by
+// anybody; everything else only in the connection's turn.
+type Conn struct {
+	// Fixed.
+	Remote string // the peer's address, for logs
+	Log    *slog.Logger
+	limits *parley.Limits
+	pool   *Pool
+	driver driver
+
+	// The driver's: read and written in the connection's turn.
+	protocol   Protocol
+	parked     bool // work is under way
+	posts      int  // posts under way
+	postBytes  int
+	settling   bool // nothing is fed before the posts are done
+	closing    bool // nothing is fed any more
+	inputEnded bool
+	readAhead  bool
+	deadline   time.Time
+
+	active atomic.Int64 // when bytes last came or went, in Unix nanoseconds
+	outbox outbox       // shared, with a lock of its own
+}
+
+// driver is the half of a connection that moves bytes.
+type driver interface {
+	// wake sees to it that completions run and bytes leave, soon.
+	wake()
+	// alarm sees to it that the protocol's Deadline is called then; never, if
+	// the time is zero.
+	alarm(at time.Time)
+	// interrupt ends waiting for the peer: the connection is to be closed.
+	interrupt()
+}
+
+// Answer queues bytes for this peer. They leave with everything else of this
+// round in one write. The bytes are copied.
+func (c *Conn) Answer(b []byte) { c.outbox.answer(b) }
+
+// Put queues what others cause; see hub.Sink. A peer that does not keep up is
+// cut.
+func (c *Conn) Put(b []byte) {
+	start, full := c.outbox.push(b, c.limits.Outbox)
+	if full {
+		c.Cut(parley.ErrSlowConsumer)
+	}
+	if start {
+		c.driver.wake()
+	}
+}
+
+// Cut ends the connection: what it asked is answered, then it is told why.
+func (c *Conn) Cut(why *parley.Error) {
+	if c.outbox.cut(why) {
+		c.driver.interrupt()
+	}
+}
+
+// Close ends the connection once what has been answered has left. Nothing is
+// fed any more.
+func (c *Conn) Close() { c.closing = true }
+
+// Waiting tells that Feed must stop here and will be called again.
+func (c *Conn) Waiting() bool {
+	return c.parked || c.settling || c.closing ||
+		c.posts >= c.limits.PostsInFlight || c.postBytes >= c.limits.PostBytesInFlight ||
+		c.outbox.answersOver(c.limits.Answers)
+}
+
+// Settled tells whether no post of this connection is under way. If it is not,
+// the connection waits until it is: any request but a post begins with this.
+func (c *Conn) Settled() bool {
+	c.settling = c.posts > 0
+	return !c.settling
+}
+
+// InputEnded tells that the peer sends nothing more.
+func (c *Conn) InputEnded() bool { return c.inputEnded }
+
+// ReadAhead makes the driver read and feed even while the connection is
+// waiting: the protocol has a queue of its own.
+func (c *Conn) ReadAhead(on bool) { c.readAhead = on }
+
+// SetDeadline asks for a call of Protocol.Deadline then, in place of the one
+// asked for before. The zero time asks for none.
+func (c *Conn) SetDeadline(at time.Time) {
+	if !c.deadline.Equal(at) {
+		c.deadline = at
+		c.driver.alarm(at)
+	}
+}
+
+// Idle tells since when nothing has come or gone.
+func (c *Conn) Idle() time.Time { return time.Unix(0, c.active.Load()) }
+
+// Limits gives the bounds of the server.
+func (c *Conn) Limits() *parley.Limits { return c.limits }
+
+// Post posts a draft. The answer is queued when the draft is done, in the order
+// of the posts.
+func (c *Conn) Post(s *hub.Session, d hub.Draft, answer func(hub.Receipt, error) []byte) {
+	size := d.Size()
+	d.Done = func(r hub.Receipt, err error) {
+		c.complete(func() {
+			c.posts--
+			c.postBytes -= size
+			if c.posts == 0 {
+				c.settling = false
+			}
+			c.Answer(answer(r, err))
+		})
+	}
+	r, done, err := s.Post(d, c.posts == 0)
+	if done {
+		c.Answer(answer(r, err))
+		return
+	}
+	c.posts++
+	c.postBytes += size
+	if s.Crowded() {
+		c.settling = true
+	}
+}
+
+// Park runs work that may wait on the pool. The connection waits meanwhile,
+// then the function that work returned runs in its turn. The context ends when
+// the connection is cut off by force.
+func (c *Conn) Park(work func(ctx context.Context) func()) {
+	c.parked = true
+	c.pool.Go(func(ctx context.Context) {
+		then := c.guarded(ctx, work)
+		c.complete(func() {
+			c.parked = false
+			then()
+		})
+	})
+}
+
+// guarded turns a panic of parked work into the end of its connection.
+func (c *Conn) guarded(ctx context.Context, work func(context.Context) func()) (then func()) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.panicked(fault)
+			then = func() {}
+		}
+	}()
+	return work(ctx)
+}
+
+func (c *Conn) panicked(fault any) {
+	c.Log.Error("a connection's handler panicked", "err", fault, "stack", string(debug.Stack()))
+	c.Cut(parley.ErrUnhandled)
+}
+
+// complete runs f in the connection's turn, soon.
+func (c *Conn) complete(f func()) {
+	if c.outbox.complete(f) {
+		c.driver.wake()
+	}
+}
+
+// feed gives the protocol its input. A panic costs the connection.
+func (c *Conn) feed(in []byte, fresh int) (used int) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.panicked(fault)
+			c.closing = true
+			used = len(in)
+		}
+	}()
+	return c.protocol.Feed(c, in, fresh)
+}

@@ -1,0 +1,155 @@
+package door
+
+import (
+	"sync"
+
+	"github.com/parley-chat/parley"
+)
+
+// outbox is what waits for a connection: bytes for its peer, and results for
+// its protocol. One worker at a time empties it; whoever fills an outbox that
+// has no worker must start one.
+type outbox struct {
+	mu      sync.Mutex
+	queue   [][]byte
+	own     bool   // the last of queue is ours to append to
+	queued  weight // of queue
+	leaving weight // of what the worker is writing
+	results []func()
+	working bool          // there is a worker
+	why     *parley.Error // why the connection is cut; nil: it is not
+	dropped bool          // nothing is taken any more
+}
+
+// weight is bytes, by who caused them.
+type weight struct{ answers, pushes int }
+
+// answer copies bytes to the queue. It starts no worker: the round does.
+func (o *outbox) answer(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dropped {
+		return
+	}
+	if !o.own {
+		o.queue = append(o.queue, nil)
+		o.own = true
+	}
+	last := len(o.queue) - 1
+	o.queue[last] = append(o.queue[last], b...)
+	o.queued.answers += len(b)
+}
+
+// push queues shared bytes. Full means that more than most were waiting before
+// these came: what is queued is dropped. Start means that there is no worker.
+func (o *outbox) push(b []byte, most int) (start, full bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dropped || o.why != nil {
+		return false, false
+	}
+	if o.queued.pushes+o.leaving.pushes > most {
+		o.queue, o.own, o.queued = nil, false, weight{}
+		return false, true
+	}
+	o.queue = append(o.queue, b)
+	o.own = false
+	o.queued.pushes += len(b)
+	return o.start(), false
+}
+
+// complete queues a result.
+func (o *outbox) complete(f func()) (start bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.results = append(o.results, f)
+	return o.start()
+}
+
+// start claims the worker's place, if it is free.
+func (o *outbox) start() bool {
+	if o.working {
+		return false
+	}
+	o.working = true
+	return true
+}
+
+// cut notes why the connection ends; false when it is ending already.
+func (o *outbox) cut(why *parley.Error) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.why != nil || o.dropped {
+		return false
+	}
+	o.why = why
+	return true
+}
+
+func (o *outbox) cutFor() *parley.Error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.why
+}
+
+// drop forgets the bytes, now and from now on: the peer is gone.
+func (o *outbox) drop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue, o.own, o.dropped, o.queued, o.leaving = nil, false, true, weight{}, weight{}
+}
+
+// tryStart claims the worker's place if there is work and nobody does it.
+func (o *outbox) tryStart() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return (len(o.queue) > 0 || len(o.results) > 0) && o.start()
+}
+
+// takeResults gives the worker the results.
+func (o *outbox) takeResults() []func() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	results := o.results
+	o.results = nil
+	return results
+}
+
+// takeBytes gives the worker all bytes. Without any, and without results, the
+// worker has given up its place: more is false.
+func (o *outbox) takeBytes() (queue [][]byte, more bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	queue = o.queue
+	o.queue, o.own = nil, false
+	o.queued, o.leaving = weight{}, o.queued
+	o.working = len(queue) > 0 || len(o.results) > 0
+	return queue, o.working
+}
+
+// written tells that all that takeBytes gave has left. When nothing else is
+// there, the worker has given up its place: more is false.
+func (o *outbox) written() (more bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.leaving = weight{}
+	o.working = len(o.queue) > 0 || len(o.results) > 0
+	return o.working
+}
+
+// answersOver tells whether more bytes of answers wait than most.
+func (o *outbox) answersOver(most int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.queued.answers+o.leaving.answers > most
+}
+
+// idle tells whether there is neither work nor a worker.
+func (o *outbox) idle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.working && len(o.queue) == 0 && len(o.results) == 0
+}

@@ -1,0 +1,110 @@
+package hub
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/parley-chat/parley"
+)
+
+// Dialect encodes events for one kind of client. There is one for each door
+// and set of wishes of a client, and each is made once.
+type Dialect struct {
+	Name string
+	// Append appends what such a client is told of the event. Nothing appended
+	// means that it is silent here. It is called under a lock: it must not wait.
+	Append func(dst []byte, e parley.Event) []byte
+}
+
+// Sink takes what is pushed to one session.
+type Sink interface {
+	// Put queues bytes, which are shared and must not be changed. It is called
+	// under a lock and must not wait; a session that cannot keep up is the
+	// sink's to end.
+	Put(encoded []byte)
+}
+
+// Run is consecutive events of one conversation. It is immutable once it is
+// published, and encoded once for each dialect, however many receive it.
+type Run struct {
+	events  []parley.Event
+	doers   []*Session // doers[i] is not told of events[i]; nil: all are
+	encoded []encoding
+	log     *slog.Logger
+}
+
+type encoding struct {
+	dialect *Dialect
+	bytes   []byte
+	ends    []int // ends[i] is where the bytes of events[i] end
+}
+
+// add appends an event, of which doer, if there is one, is not told.
+func (r *Run) add(e parley.Event, doer *Session) {
+	r.events = append(r.events, e)
+	r.doers = append(r.doers, doer)
+}
+
+// put hands the run to one session, without what the session did itself, and
+// tells whether that was anything. The caller holds the audience's lock.
+func (r *Run) put(s *Session) bool {
+	enc := r.encode(s.dialect.Load())
+	if !r.hasDoer(s) {
+		return s.putPiece(enc.bytes)
+	}
+	some, from, to := false, 0, 0
+	for i, end := range enc.ends {
+		if r.doers[i] == s {
+			some = s.putPiece(enc.bytes[from:to:to]) || some
+			from = end
+		}
+		to = end
+	}
+	return s.putPiece(enc.bytes[from:to:to]) || some
+}
+
+func (s *Session) putPiece(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	s.sink.Put(b)
+	return true
+}
+
+func (r *Run) hasDoer(s *Session) bool {
+	for _, doer := range r.doers {
+		if doer == s {
+			return true
+		}
+	}
+	return false
+}
+
+// encode gives the run's bytes in a dialect, making them at the first call.
+func (r *Run) encode(d *Dialect) *encoding {
+	for i := range r.encoded {
+		if r.encoded[i].dialect == d {
+			return &r.encoded[i]
+		}
+	}
+	enc := encoding{dialect: d, ends: make([]int, len(r.events))}
+	for i, e := range r.events {
+		enc.bytes = r.appendEvent(enc.bytes, d, e)
+		enc.ends[i] = len(enc.bytes)
+	}
+	r.encoded = append(r.encoded, enc)
+	return &r.encoded[len(r.encoded)-1]
+}
+
+// appendEvent shields the journal from a fault in an encoder: the event is
+// silent there, and the log has it.
+func (r *Run) appendEvent(dst []byte, d *Dialect, e parley.Event) (out []byte) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			r.log.Error("an encoder panicked", "dialect", d.Name, "event", fmt.Sprintf("%T", e), "err", fault, "stack", string(debug.Stack()))
+			out = dst
+		}
+	}()
+	return d.Append(dst, e)
+}

@@ -1,0 +1,238 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+
+	"github.com/parley-chat/parley"
+	"github.com/parley-chat/parley/internal/command"
+	"github.com/parley-chat/parley/internal/config"
+	"github.com/parley-chat/parley/internal/door"
+	"github.com/parley-chat/parley/internal/door/linedoor"
+	"github.com/parley-chat/parley/internal/door/textdoor"
+	"github.com/parley-chat/parley/internal/hub"
+	"github.com/parley-chat/parley/internal/store"
+)
+
+// ErrKilled is why a server ended that a client was allowed to stop.
+var ErrKilled = errors.New("a client sent kill")
+
+// Options are what a program or a test gives besides the configuration.
+type Options struct {
+	Log    *slog.Logger
+	Hash   *argon2id.Params          // the cost of password hashes; nil: the usual one
+	Now    func() time.Time          // the clock of messages; nil: time.Now
+	Limits func(*parley.Limits)      // moves limits that have no setting; nil: none
+	Store  func(hub.Store) hub.Store // wraps the store, to make it fail; nil: as it is
+}
+
+// Server is a running server.
+type Server struct {
+	// Fixed after Start.
+	log    *slog.Logger
+	limits parley.Limits
+	store  *store.Store
+	hub    *hub.Hub
+	pool   *door.Pool
+	doors  []*openDoor
+	serve  sync.WaitGroup // the accept loops
+
+	kill    atomic.Pointer[string] // the policy
+	ended   chan struct{}          // closed when the server should be shut down
+	endOnce sync.Once
+	why     error // set before ended is closed
+
+	shutOnce sync.Once
+	shutErr  error
+}
+
+type openDoor struct {
+	name     string
+	listener *door.Listener
+	from     net.Listener // nil: only connections of Drive
+}
+
+// Start opens the store and the doors. Shutdown ends what it started.
+func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error) {
+	limits, err := cfg.ParleyLimits()
+	if err != nil {
+		return nil, err
+	}
+	if opts.Limits != nil {
+		opts.Limits(&limits)
+	}
+	s := &Server{log: opts.Log, limits: limits, ended: make(chan struct{}), pool: door.NewPool(limits.Workers)}
+	s.kill.Store(&cfg.Kill)
+	s.store, err = store.Open(ctx, store.Options{
+		Dir: cfg.Data, Relaxed: cfg.Durability == "relaxed", Now: opts.Now, ClientIDs: limits.ClientIDs, Log: opts.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	kept := hub.Store(s.store)
+	if opts.Store != nil {
+		kept = opts.Store(kept)
+	}
+	s.hub, err = hub.New(ctx, hub.Config{
+		Store: kept, Limits: limits, Log: opts.Log, Now: opts.Now, Rooms: cfg.Rooms,
+		WeakPassword: cfg.Limits.Password, Hash: opts.Hash,
+		Broken: func(err error) { s.end(fmt.Errorf("the store is broken: %w", err)) },
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
+	if err := s.openDoors(ctx, cfg); err != nil {
+		return nil, errors.Join(err, s.Shutdown(ctx))
+	}
+	return s, nil
+}
+
+// openDoors listens first and serves then, so that no door is open before all are.
+func (s *Server) openDoors(ctx context.Context, cfg config.Config) error {
+	table := command.NewTable()
+	for _, d := range []struct {
+		name, address string
+		open          func(*door.Conn) door.Protocol
+	}{
+		{"text", cfg.Text, textdoor.New(s.hub, table).Open},
+		{"line", cfg.Line, linedoor.New(s.hub, s.killedBy).Open},
+	} {
+		opened := &openDoor{name: d.name, listener: &door.Listener{
+			Name: d.name, Open: d.open, Limits: &s.limits, Log: s.log, Pool: s.pool,
+		}}
+		s.doors = append(s.doors, opened)
+		if d.address == config.Off {
+			continue
+		}
+		from, err := listen(ctx, d.address)
+		if err != nil {
+			return fmt.Errorf("open the %s door: %w", d.name, err)
+		}
+		opened.from = from
+	}
+	for _, d := range s.doors {
+		if d.from != nil {
+			s.serve.Go(func() { d.listener.Serve(d.from) }) // ended and waited for by Shutdown
+		}
+	}
+	return nil
+}
+
+// listen opens "host:port" or "unix:PATH".
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	cfg := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
+	path, unix := strings.CutPrefix(address, "unix:")
+	if !unix {
+		return cfg.Listen(ctx, "tcp", address)
+	}
+	// A socket that nobody listens on any more is left of a killed server.
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("another server listens on %s", path)
+	} else if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		os.Remove(path)
+	}
+	return cfg.Listen(ctx, "unix", path)
+}
+
+// Addr gives the address of a door; nil when it is not open.
+func (s *Server) Addr(name string) net.Addr {
+	for _, d := range s.doors {
+		if d.name == name && d.from != nil {
+			return d.from.Addr()
+		}
+	}
+	return nil
+}
+
+// Drive serves a connection through a door, as if the door had accepted it.
+func (s *Server) Drive(name string, conn net.Conn) {
+	for _, d := range s.doors {
+		if d.name == name {
+			d.listener.Drive(conn)
+		}
+	}
+}
+
+// Ended is closed when the server should be shut down: by kill, or because the
+// store broke. Why tells which.
+func (s *Server) Ended() <-chan struct{} { return s.ended }
+
+// Why tells why Ended was closed.
+func (s *Server) Why() error {
+	<-s.ended
+	return s.why
+}
+
+func (s *Server) end(why error) {
+	s.endOnce.Do(func() {
+		s.why = why
+		close(s.ended)
+	})
+}
+
+// Reload takes over the settings that can change while the server runs.
+func (s *Server) Reload(cfg config.Config) {
+	s.kill.Store(&cfg.Kill)
+}
+
+// killedBy ends the server for a client, if the policy allows it.
+func (s *Server) killedBy(user, from string) error {
+	policy := *s.kill.Load()
+	if policy != "anyone" && (policy != "auto" || !s.private()) {
+		// There are no administrators yet who could be told apart.
+		s.log.Warn("kill was refused", "user", user, "from", from, "policy", policy)
+		return parley.Errorf(parley.CodeForbidden, "kill is not permitted")
+	}
+	s.log.Warn("killed by a client", "user", user, "from", from, "policy", policy)
+	s.end(ErrKilled)
+	return nil
+}
+
+// private tells whether every open door is reached from this machine only.
+func (s *Server) private() bool {
+	for _, d := range s.doors {
+		if d.from != nil && d.from.Addr().Network() != "unix" && !config.Private(d.from.Addr().String()) {
+			return false
+		}
+	}
+	return true
+}
+
+// Shutdown stops accepting, answers what was asked, tells every client, and
+// closes the store. Connections that have not ended when ctx does are closed
+// by force.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.shutOnce.Do(func() { s.shutErr = s.shutdown(ctx) })
+	return s.shutErr
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, s.pool.Cancel)
+	defer stop()
+	for _, d := range s.doors {
+		d.listener.StopAccepting()
+		if d.from != nil {
+			d.from.Close()
+		}
+	}
+	var all sync.WaitGroup
+	for _, d := range s.doors {
+		all.Go(func() { d.listener.Shutdown(ctx, parley.ErrShuttingDown) })
+	}
+	all.Wait()
+	s.serve.Wait()
+	s.pool.Close()
+	s.hub.Close()
+	return s.store.Close()
+}
