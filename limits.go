@@ -77,7 +77,7 @@ func DefaultLimits() Limits {
 		PostsInFlight:     256,
 		PostBytesInFlight: 1 << 20,
 		JournalBytes:      8 << 20,
-		Workers:           64,
+		Workers:           256,
 		Hashes:            4,
 		HashesWaiting:     64,
 

@@ -109,6 +109,13 @@ func (o *outbox) tryStart() bool {
 	return (len(o.queue) > 0 || len(o.results) > 0) && o.start()
 }
 
+// claim claims the worker's place, for work that the outbox does not know of.
+func (o *outbox) claim() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.start()
+}
+
 // takeResults gives the worker the results.
 func (o *outbox) takeResults() []func() {
 	o.mu.Lock()

@@ -220,8 +220,18 @@ func (p *pump) workOnce() (more bool) {
 		}
 		more = c.outbox.written()
 	}
+	if !more && p.mayFeed() {
+		more = c.outbox.claim() // it waited for answers to leave
+	}
 	p.signal()
 	return more
+}
+
+// mayFeed tells whether Feed stopped for something that is over.
+func (p *pump) mayFeed() bool {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	return p.hungry && !p.conn.Waiting()
 }
 
 // hand runs one result. A panic costs the connection.

@@ -214,7 +214,11 @@ func (t *text) park(call command.Call, r *command.Request) {
 }
 
 func (t *text) answer(call command.Call, values []string, err error) {
-	t.conn.Answer(frame(call.Reply(values, err)))
+	reply := frame(call.Reply(values, err))
+	if len(reply)-textwire.HeaderSize > t.conn.Limits().Frame {
+		reply = frame(call.Reply(nil, parley.Errorf(parley.CodeRequestTooLong, "the answer would be longer than a frame may be")))
+	}
+	t.conn.Answer(reply)
 }
 
 func frame(fields []string) []byte { return textwire.AppendFrame(nil, fields...) }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/wire/textwire"
+)
+
+// childArgs in the environment makes the test binary the program itself.
+const childArgs = "PARLEY_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if args, ok := os.LookupEnv(childArgs); ok {
+		os.Exit(run(context.Background(), strings.Split(args, "\n"), os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// child is a parley server in a process of its own.
+type child struct {
+	t          *testing.T
+	cmd        *exec.Cmd
+	text, line string // addresses
+	lines      *bufio.Scanner
+}
+
+// serveChild starts a server on a data directory and waits until it is ready.
+func serveChild(t *testing.T, data string, more ...string) *child {
+	t.Helper()
+	args := append([]string{"serve", "--data", data, "--text", "127.0.0.1:0", "--line", "127.0.0.1:0"}, more...)
+	c := &child{t: t, cmd: exec.Command(os.Args[0])}
+	c.cmd.Env = append(os.Environ(), childArgs+"="+strings.Join(args, "\n"))
+	c.cmd.Stderr = t.Output()
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.cmd.Process.Kill() })
+	c.lines = bufio.NewScanner(out)
+	for c.lines.Scan() {
+		name, address, _ := strings.Cut(c.lines.Text(), " ")
+		switch name {
+		case "text":
+			c.text = address
+		case "line":
+			c.line = address
+		case "ready":
+			return c
+		}
+	}
+	t.Fatal("the server ended before it was ready")
+	return nil
+}
+
+// stop sends a signal and waits for the end; it gives the exit code.
+func (c *child) stop(sig os.Signal) int {
+	c.cmd.Process.Signal(sig)
+	c.cmd.Wait()
+	return c.cmd.ProcessState.ExitCode()
+}
+
+// textClient speaks the text protocol, one request after the other.
+type textClient struct {
+	conn   net.Conn
+	reader *bufio.Reader
+}
+
+func dialText(address string) (*textClient, error) {
+	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	return &textClient{conn: conn, reader: bufio.NewReader(conn)}, nil
+}
+
+// do sends a command and gives the fields of the next frame.
+func (c *textClient) do(fields ...string) ([]string, error) {
+	if _, err := c.conn.Write(textwire.AppendFrame(nil, fields...)); err != nil {
+		return nil, err
+	}
+	return c.read()
+}
+
+func (c *textClient) read() ([]string, error) {
+	var header [textwire.HeaderSize]byte
+	if _, err := io.ReadFull(c.reader, header[:]); err != nil {
+		return nil, err
+	}
+	data := make([]byte, binary.BigEndian.Uint32(header[:]))
+	if _, err := io.ReadFull(c.reader, data); err != nil {
+		return nil, err
+	}
+	return textwire.Parse(data, 4096)
+}
+
+// must is do for a command that has to succeed.
+func (c *textClient) must(t *testing.T, fields ...string) []string {
+	t.Helper()
+	got, err := c.do(fields...)
+	if err != nil {
+		t.Fatalf("%q: %v", fields, err)
+	}
+	if got[0] == "error" {
+		t.Fatalf("%q: %q", fields, got)
+	}
+	return got
+}
+
+// history reads a whole room, page by page, as "id text".
+func (c *textClient) history(t *testing.T, room string) []string {
+	t.Helper()
+	var all []string
+	after := ""
+	for {
+		page := c.must(t, "history", room, "after", after, "200")[1:]
+		if len(page) == 0 {
+			return all
+		}
+		for ; len(page) > 0; page = page[4:] {
+			after = page[0]
+			all = append(all, fmt.Sprintf("%s %s", page[0], page[3]))
+		}
+	}
+}

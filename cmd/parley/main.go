@@ -1,0 +1,64 @@
+// Command parley is a chat and command server, and its clients.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+}
+
+// exitError ends the program with a code of its own. Without an error in it,
+// everything has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// exitUsage is the exit code for words on the command line that are off.
+const exitUsage = 2
+
+// run is the whole program, so that tests can start it.
+func run(ctx context.Context, args, environ []string, in io.Reader, out, errs io.Writer) int {
+	root := &cobra.Command{
+		Use:           "parley",
+		Short:         "A chat and command server, and its clients",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(newServeCommand(environ), newConsoleCommand())
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	code := 1
+	var exit *exitError
+	if errors.As(err, &exit) {
+		code = exit.code
+	}
+	if exit == nil || exit.err != nil {
+		fmt.Fprintln(errs, "parley:", err)
+	}
+	return code
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/parley-chat/parley"
+	"github.com/parley-chat/parley/internal/config"
+	"github.com/parley-chat/parley/internal/server"
+)
+
+// exitBroken is the exit code when the store can no longer be trusted: what the
+// supervisor of services takes for a failure that a restart may mend (EX_TEMPFAIL).
+const exitBroken = 75
+
+func newServeCommand(environ []string) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: "Run the server. Without any flag it keeps its data in ./parley-data and\n" +
+			"listens on this machine only. SIGTERM and SIGINT end it, SIGHUP reads the\n" +
+			"configuration again.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			load := func() (config.Config, error) { return config.Load(file, environ, cmd.Flags()) }
+			cfg, err := load()
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return serve(cmd.Context(), cfg, load, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "file of settings (TOML)")
+	config.Flags(cmd.Flags())
+	return cmd
+}
+
+// serve runs a server until it is told to end.
+func serve(ctx context.Context, cfg config.Config, load func() (config.Config, error), out, errs io.Writer) error {
+	signals := make(chan os.Signal, 4) // room for what comes while one is handled
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	level := new(slog.LevelVar)
+	setLevel(level, cfg)
+	log := newLog(cfg, level, errs)
+	s, err := server.Start(ctx, cfg, server.Options{Log: log})
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"text", "line"} {
+		if addr := s.Addr(name); addr != nil {
+			fmt.Fprintf(out, "%s %s\n", name, addr)
+		}
+	}
+	fmt.Fprintln(out, "ready")
+	why := wait(ctx, s, signals, func() {
+		cfg, err := load()
+		if err != nil {
+			log.Error("the configuration was not read again", "err", err)
+			return
+		}
+		setLevel(level, cfg)
+		s.Reload(cfg)
+		log.Info("the configuration was read again")
+	})
+	return shutdown(s, log, why)
+}
+
+// wait returns why the server should end; nil: somebody asked for it.
+func wait(ctx context.Context, s *server.Server, signals <-chan os.Signal, reload func()) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.Ended():
+			return s.Why()
+		case got := <-signals:
+			if got != syscall.SIGHUP {
+				return nil
+			}
+			reload()
+		}
+	}
+}
+
+func shutdown(s *server.Server, log *slog.Logger, why error) error {
+	log.Info("shutting down")
+	ctx, cancel := context.WithTimeout(context.Background(), parley.DefaultLimits().Drain)
+	defer cancel()
+	err := s.Shutdown(ctx)
+	switch {
+	case why != nil && !errors.Is(why, server.ErrKilled):
+		return &exitError{exitBroken, why}
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+func setLevel(level *slog.LevelVar, cfg config.Config) {
+	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+		level.Set(slog.LevelInfo)
+	}
+}
+
+// newLog writes for people at a terminal, and JSON lines elsewhere.
+func newLog(cfg config.Config, level slog.Leveler, to io.Writer) *slog.Logger {
+	file, ok := to.(*os.File)
+	terminal := ok && term.IsTerminal(int(file.Fd()))
+	switch {
+	case cfg.Log.Format == "json":
+		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level}))
+	case cfg.Log.Format == "auto" && terminal:
+		return slog.New(tint.NewHandler(to, &tint.Options{Level: level, TimeFormat: time.TimeOnly}))
+	}
+	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
+}

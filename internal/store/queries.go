@@ -1,0 +1,121 @@
+package store
+
+// A query is one SQL statement, by its number in the list of a dialect.
+type query int
+
+// Statements of the writer, prepared on its connection.
+const (
+	begin query = iota
+	commit
+	rollback
+	userByKey
+	userBySkeleton
+	userByID
+	userExists
+	insertUser
+	updatePassword
+	insertRoomConversation
+	insertPairConversation
+	pairConversation
+	conversationHead
+	updateHead
+	deleteConversation
+	roomByKey
+	roomByID
+	roomExists
+	insertRoom
+	updateTopic
+	deleteRoom
+	roomHasMember
+	insertMember
+	deleteMember
+	insertMessage
+	oneMessage
+	deleteMessages
+	clientID
+	rememberClientID
+	forgetClientIDs
+	deleteClientIDsOf
+
+	writerQueries // how many
+)
+
+// Statements of the readers, prepared for their pool.
+const (
+	allRooms = writerQueries + iota
+	accountsNamed
+	roomsOfUser
+	pairOfUsers
+	messagesBefore
+	messagesAfter
+
+	allQueries // how many
+)
+
+// messageColumns are what scanMessage reads, in its order.
+const messageColumns = `conversation, seq, kind, sender, sender_name, time, text, ref, crc`
+
+// accountColumns are what scanAccount reads, in its order.
+const accountColumns = `id, key, name, skeleton, password, created, crc`
+
+// roomColumns are what scanRoom reads, in its order.
+const roomColumns = `id, key, name, open, guest, creator, created, topic, crc`
+
+// sqliteQueries is the list of the SQLite dialect. Values go in by placeholders only.
+var sqliteQueries = [allQueries]string{
+	begin:    `BEGIN IMMEDIATE`,
+	commit:   `COMMIT`,
+	rollback: `ROLLBACK`,
+
+	userByKey:      `SELECT id FROM users WHERE key = ?`,
+	userBySkeleton: `SELECT id FROM users WHERE skeleton = ?`,
+	userByID:       `SELECT ` + accountColumns + ` FROM users WHERE id = ?`,
+	userExists:     `SELECT 1 FROM users WHERE id = ?`,
+	insertUser:     `INSERT INTO users (key, name, skeleton, password, created, crc) VALUES (?, ?, ?, ?, ?, ?)`,
+	updatePassword: `UPDATE users SET password = ?, crc = ? WHERE id = ?`,
+
+	insertRoomConversation: `INSERT INTO conversations DEFAULT VALUES`,
+	insertPairConversation: `INSERT INTO conversations (low, high) VALUES (?, ?)`,
+	pairConversation:       `SELECT id FROM conversations WHERE low = ? AND high = ?`,
+	conversationHead: `SELECT last_seq, last_time, low IS NULL,
+		coalesce((SELECT max(seq) FROM messages WHERE conversation = c.id), 0),
+		coalesce((SELECT time FROM messages WHERE conversation = c.id AND seq = last_seq), 0)
+		FROM conversations c WHERE id = ?`,
+	updateHead:         `UPDATE conversations SET last_seq = ?, last_time = ? WHERE id = ?`,
+	deleteConversation: `DELETE FROM conversations WHERE id = ?`,
+
+	roomByKey:     `SELECT id FROM rooms WHERE key = ?`,
+	roomByID:      `SELECT ` + roomColumns + ` FROM rooms WHERE id = ?`,
+	roomExists:    `SELECT 1 FROM rooms WHERE id = ?`,
+	insertRoom:    `INSERT INTO rooms (` + roomColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	updateTopic:   `UPDATE rooms SET topic = ?, crc = ? WHERE id = ?`,
+	deleteRoom:    `DELETE FROM rooms WHERE id = ?`,
+	roomHasMember: `SELECT 1 FROM members WHERE room = ? LIMIT 1`,
+
+	insertMember: `INSERT INTO members (user, room, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+	deleteMember: `DELETE FROM members WHERE user = ? AND room = ?`,
+
+	insertMessage:  `INSERT INTO messages (` + messageColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	oneMessage:     `SELECT ` + messageColumns + ` FROM messages WHERE conversation = ? AND seq = ?`,
+	deleteMessages: `DELETE FROM messages WHERE conversation = ?`,
+
+	clientID: `SELECT conversation, seq, created FROM client_ids WHERE user = ? AND client_id = ?`,
+	rememberClientID: `INSERT INTO client_ids (user, client_id, conversation, seq, created) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (user, client_id) DO UPDATE
+		SET conversation = excluded.conversation, seq = excluded.seq, created = excluded.created`,
+	forgetClientIDs: `DELETE FROM client_ids WHERE (user, client_id) IN
+		(SELECT user, client_id FROM client_ids WHERE created < ? ORDER BY created LIMIT ?)`,
+	// By way of the senders, because there is no index by conversation.
+	deleteClientIDsOf: `DELETE FROM client_ids WHERE conversation = ? AND user IN
+		(SELECT DISTINCT sender FROM messages WHERE conversation = ?)`,
+
+	allRooms:      `SELECT ` + roomColumns + ` FROM rooms ORDER BY key`,
+	accountsNamed: `SELECT ` + accountColumns + ` FROM users WHERE key = ? OR skeleton = ? ORDER BY key <> ?`,
+	roomsOfUser: `SELECT ` + roomColumns + ` FROM rooms
+		WHERE id IN (SELECT room FROM members WHERE user = ?) AND key > ? ORDER BY key LIMIT ?`,
+	pairOfUsers: `SELECT id FROM conversations WHERE low = ? AND high = ?`,
+	messagesBefore: `SELECT ` + messageColumns + ` FROM messages
+		WHERE conversation = ? AND seq < ? AND (? = 0 OR kind = ?) ORDER BY seq DESC LIMIT ?`,
+	messagesAfter: `SELECT ` + messageColumns + ` FROM messages
+		WHERE conversation = ? AND seq > ? AND seq < ? AND (? = 0 OR kind = ?) ORDER BY seq LIMIT ?`,
+}
