@@ -82,7 +82,7 @@ func (o *outbox) start() bool {
 func (o *outbox) cut(why *parley.Error) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.why != nil || o.dropped {
+	if o.why != nil {
 		return false
 	}
 	o.why = why

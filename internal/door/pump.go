@@ -214,9 +214,8 @@ func (p *pump) workOnce() (more bool) {
 	queue, more := c.outbox.takeBytes()
 	if len(queue) > 0 {
 		if err := p.write(queue); err != nil {
-			c.outbox.drop()
 			c.Cut(parley.ErrSlowConsumer)
-			p.interrupt()
+			c.outbox.drop()
 		}
 		more = c.outbox.written()
 	}
