@@ -27,6 +27,7 @@ type Command struct {
 	Most  int    // arguments; below zero: as many as fit
 	Needs Need
 	Help  string // one line: what it does
+	Mute  bool   // its answer holds no values
 	// Now answers at once and must not wait.
 	Now func(*Request) ([]string, error)
 	// Work may wait for the disk or for a password hash.

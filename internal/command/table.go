@@ -137,7 +137,7 @@ const longestReply = 1024
 // call whose request IDs leave no room for any answer in a frame.
 func (c *Call) RoomFor(limits *parley.Limits) (int, error) {
 	room := limits.Frame - textwire.Size(c.Prefix...) - 1
-	if room < longestReply && len(c.Prefix) > 0 {
+	if room < longestReply && len(c.Prefix) > 0 && (c.Command == nil || !c.Command.Mute) {
 		return 0, parley.Errorf(parley.CodeRequestTooLong, "the request IDs leave no room for an answer")
 	}
 	return room, nil

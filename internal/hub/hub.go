@@ -12,6 +12,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"github.com/parley-chat/parley"
+	"github.com/parley-chat/parley/wire/linewire"
 )
 
 // Config is what a hub is made of.
@@ -237,9 +238,9 @@ func errNoRoom(called string) *parley.Error {
 // shown makes what a client called something fit to be said back to it.
 func shown(called string) string {
 	const most = 64
-	quoted := []rune(strings.ToValidUTF8(called, "\ufffd"))
-	if len(quoted) > most {
-		quoted = append(quoted[:most], '…')
+	clean := []rune(linewire.Clean(called))
+	if len(clean) > most {
+		return string(clean[:most]) + "…"
 	}
-	return strings.Trim(fmt.Sprintf("%q", string(quoted)), `"`)
+	return string(clean)
 }

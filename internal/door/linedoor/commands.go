@@ -65,37 +65,38 @@ func usage(form string) *parley.Error {
 	return parley.Errorf(parley.CodeSyntax, "something is missing; say %s", form)
 }
 
-// names reads the room names behind a word: at least one, each once, no more
-// than a message may change.
-func (l *line) names(rest, form string) ([]string, error) {
-	return l.distinct(linewire.Parts(rest), form)
+// checkCount wants at least one name, and no more than a message may change.
+func (l *line) checkCount(names []string, form string) error {
+	most := l.conn.Limits().NamesPerLine
+	switch {
+	case len(names) == 0:
+		return usage(form)
+	case len(names) > most:
+		return parley.Errorf(parley.CodeTooMany, "at most %d rooms in one message", most)
+	}
+	return nil
 }
 
-func (l *line) distinct(parts []string, form string) ([]string, error) {
-	if len(parts) == 0 {
-		return nil, usage(form)
-	}
+// distinct drops the names that name a room a second time.
+func distinct(names []string) []string {
 	seen := map[string]bool{}
-	var names []string
-	for _, part := range parts {
-		key := part
-		if name, err := parley.ParseRoomName(part); err == nil {
+	var list []string
+	for _, called := range names {
+		key := called
+		if name, err := parley.ParseRoomName(called); err == nil {
 			key = name.Key()
 		}
 		if !seen[key] {
 			seen[key] = true
-			names = append(names, part)
+			list = append(list, called)
 		}
 	}
-	if most := l.conn.Limits().NamesPerLine; len(names) > most {
-		return nil, parley.Errorf(parley.CodeTooMany, "at most %d rooms in one message", most)
-	}
-	return names, nil
+	return list
 }
 
 // shown makes a name that a client said fit to be said back to it, in a list.
 func shown(name string) string {
-	const most = 50
+	const most = 200
 	name = linewire.Clean(name)
 	if runes := []rune(name); len(runes) > most {
 		return string(runes[:most]) + "…"

@@ -10,8 +10,8 @@ import (
 // join enters all of several rooms, or none ("Joining a room"). The word behind
 // the head is a bare room name: the client of the seed reads it.
 func join(ctx context.Context, l *line, rest string) ([]byte, error) {
-	names, err := l.names(rest, "join room, with one name or several")
-	if err != nil {
+	names := distinct(linewire.Parts(rest))
+	if err := l.checkCount(names, "join room, with one name or several"); err != nil {
 		return nil, err
 	}
 	results, err := l.session.Join(ctx, names...)

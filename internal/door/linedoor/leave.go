@@ -9,11 +9,11 @@ import (
 
 // leave leaves the valid ones of several rooms ("Leaving a room").
 func leave(ctx context.Context, l *line, rest string) ([]byte, error) {
-	names, err := l.names(rest, "leave room, with one name or several")
-	if err != nil {
+	parts := linewire.Parts(rest)
+	if err := l.checkCount(parts, "leave room, with one name or several"); err != nil {
 		return nil, err
 	}
-	results, err := l.session.Leave(ctx, names...)
+	results, err := l.session.Leave(ctx, parts...)
 	if err != nil {
 		return nil, err
 	}

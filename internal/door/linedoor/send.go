@@ -13,8 +13,8 @@ func send(l *line, rest string) ([]hub.Draft, func(hub.Receipt) []byte, error) {
 	if !ok || text == "" {
 		return nil, nil, usage(form)
 	}
-	names, err := l.distinct(parts, form)
-	if err != nil {
+	names := distinct(parts)
+	if err := l.checkCount(names, form); err != nil {
 		return nil, nil, err
 	}
 	drafts := make([]hub.Draft, len(names))

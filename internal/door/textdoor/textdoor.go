@@ -216,7 +216,8 @@ func (t *text) park(call command.Call, r *command.Request) {
 func (t *text) answer(call command.Call, values []string, err error) {
 	reply := frame(call.Reply(values, err))
 	if len(reply)-textwire.HeaderSize > t.conn.Limits().Frame {
-		reply = frame(call.Reply(nil, parley.Errorf(parley.CodeRequestTooLong, "the answer would be longer than a frame may be")))
+		// Only behind giant request IDs, which are left out then.
+		reply = frame(command.ErrorFields("nonfatal", parley.Errorf(parley.CodeRequestTooLong, "the answer would be longer than a frame may be")))
 	}
 	t.conn.Answer(reply)
 }
