@@ -25,11 +25,17 @@ import (
 //   - A dot over i, j or l, and a mark repeated, count for nothing: the former is
 //     drawn with the letter's own dot, the latter upon itself.
 //
-// Equal keys do not imply equal skeletons: ALICE has that of AL1CE, alice has not. Nothing
-// needs it. Keys are compared first, and an equal one is the same name; only then
-// are skeletons, each of a name as its owner is shown. So whoever indexes skeletons
-// removes one by the spelling that it was added with.
+// Equal keys do not imply equal skeletons: ALICE has that of AL1CE, alice has not. Since
+// the spellings of one name are one name, a name is compared in two of them: as
+// shown, and folded (FoldedSkeleton). Two names look alike when any of the one's
+// skeletons is one of the other's. Keys are compared first, and an equal one is the
+// same name. Whoever indexes skeletons removes them by the spelling that they were
+// added with.
 func (n Name) Skeleton() string { return skeleton(n.shown) }
+
+// FoldedSkeleton is the Skeleton of the name as it is compared: BI1 looks like bil,
+// because it is the name bi1.
+func (n Name) FoldedSkeleton() string { return skeleton(n.key) }
 
 // lookalike is a row of the generated table: from looks like to.
 type lookalike struct {

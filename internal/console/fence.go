@@ -13,11 +13,14 @@ import (
 // than the lines alone can have caused, one of the fence's words is answered,
 // and with it every line before.
 //
-// Of some lines one cannot know whether the server knows them ("rooms x"). For
-// each of those the fence is one word longer.
+// Of some lines one cannot know what a server makes of them ("rooms x"). For
+// each of those the fence is one word longer. Which "Verified" is shown is then
+// a guess, until the connection ends: our own server is guessed right.
 type fence struct {
 	certain int // lines whose answer is "Verified"
 	unsure  int // lines whose answer may be
+	likely  int // of those, the ones that our server answers so
+	shown   int // "Verified" that verified said to show
 	words   int // sent by fences
 	need    int // when a fence stands: how many "Verified" prove it answered
 	seen    int // "Verified" received
@@ -27,9 +30,10 @@ type fence struct {
 type use int
 
 const (
-	known   use = iota // a whole command of the protocol, with an answer of its own
-	unknown            // answered with Verified by every server
-	unsure             // the one or the other
+	known    use = iota // a whole command of the protocol, with an answer of its own
+	unknown             // answered with Verified by every server
+	likely              // answered with Verified by ours
+	unlikely            // answered with Verified by some server, perhaps
 )
 
 // lineCommands are the commands of the line protocol with the number of parts
@@ -51,8 +55,11 @@ func useOf(line string) use {
 		if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), c.word) {
 			continue
 		}
-		if parts[0] != c.word || len(parts) < c.least || c.exact && len(parts) > c.least {
-			return unsure
+		switch {
+		case parts[0] != c.word, c.exact && c.least == 1 && len(parts) > 1:
+			return likely
+		case len(parts) < c.least, c.exact && len(parts) > c.least:
+			return unlikely
 		}
 		return known
 	}
@@ -64,7 +71,10 @@ func (f *fence) line(line string) {
 	switch useOf(line) {
 	case unknown:
 		f.certain++
-	case unsure:
+	case likely:
+		f.likely++
+		f.unsure++
+	case unlikely:
 		f.unsure++
 	}
 }
@@ -81,10 +91,15 @@ func (f *fence) stand() int {
 // was not understood.
 func (f *fence) more() { f.words++ }
 
-// verified takes a "Verified" and tells whether it is certainly a line's.
+// verified takes a "Verified" and tells whether to show it, as the answer to a
+// line.
 func (f *fence) verified() bool {
 	f.seen++
-	return f.seen <= f.certain
+	if f.shown >= f.certain+f.likely {
+		return false
+	}
+	f.shown++
+	return true
 }
 
 // passed tells whether the fence that stands is answered.
@@ -97,5 +112,5 @@ func (f *fence) exact() bool { return f.unsure == 0 && f.seen == f.certain+f.wor
 // owed tells, when nothing more will come, how many "Verified" that were not
 // shown are answers to lines of the script.
 func (f *fence) owed() int {
-	return max(0, min(f.seen-f.certain-f.words, f.unsure))
+	return max(0, min(f.seen-f.words, f.certain+f.unsure)-f.shown)
 }

@@ -48,7 +48,7 @@ func newLine(s *session) *line {
 // begin finds out the name, and connects.
 func (l *line) begin() {
 	if l.name == "" {
-		l.askName("Screen name: ")
+		l.askName("Screen name: ", "")
 		return
 	}
 	l.askPassword()
@@ -67,8 +67,8 @@ func nameProblem(name string) string {
 	return ""
 }
 
-func (l *line) askName(prompt string) {
-	l.s.want(question{request{prompt: prompt}, func(in input) {
+func (l *line) askName(prompt, why string) {
+	l.s.want(question{request: request{prompt: prompt}, before: why, then: func(in input) {
 		switch {
 		case in.err != nil && l.s.person:
 			l.s.finish(ExitOK)
@@ -85,8 +85,7 @@ func (l *line) askName(prompt string) {
 			l.name = name
 			l.askPassword()
 		case l.s.person:
-			l.s.notice(why)
-			l.askName(prompt)
+			l.askName(prompt, why)
 		default:
 			l.s.notice(why)
 			l.s.finish(ExitError)
@@ -125,6 +124,7 @@ func (l *line) send(message string) {
 }
 
 func (l *line) received(chunk []byte) {
+	l.script.heard()
 	for _, message := range l.split.push(chunk, time.Now()) {
 		l.message(message)
 	}
@@ -149,10 +149,7 @@ func (l *line) message(message string) {
 		l.nameRefused()
 		return
 	}
-	if !l.named && message != "" {
-		l.accepted()
-	}
-	if message == linewire.Verified && !l.s.person {
+	if message == linewire.Verified && l.spoke && !l.s.person {
 		l.script.verified()
 		return
 	}
@@ -161,6 +158,9 @@ func (l *line) message(message string) {
 	}
 	l.rooms.heard(message)
 	l.s.show(shown(message))
+	if !l.named && message != "" {
+		l.accepted()
+	}
 }
 
 func (l *line) accepted() {
@@ -178,13 +178,13 @@ func (l *line) nameRefused() {
 	if l.password != "" {
 		why = fmt.Sprintf("the server did not accept the screen name %q with this password", shown(l.name))
 	}
-	l.s.notice(why)
 	if !l.s.person {
+		l.s.notice(why)
 		l.s.finish(ExitError)
 		return
 	}
 	l.password = ""
-	l.askName("Another screen name: ")
+	l.askName("Another screen name: ", why)
 }
 
 func (l *line) asks() (prompt string, ok bool) {
@@ -263,6 +263,8 @@ func (l *line) tick(now time.Time) (next time.Time) {
 		if now.Before(l.greetBy) {
 			next = l.greetBy
 		} else {
+			// What it may still say to the name could be Verified.
+			l.script.fence.unsure++
 			l.accepted()
 		}
 	}

@@ -73,6 +73,13 @@ func (s *session) connect() { s.calls.start(s.to) }
 // called takes the result of a call.
 func (s *session) called(made call) {
 	s.calls.finished()
+	if s.calls.ctx.Err() != nil {
+		if made.conn != nil {
+			made.conn.Close()
+		}
+		s.finish(ExitInterrupted)
+		return
+	}
 	if made.err != nil {
 		s.unreachable(made.err)
 		return
@@ -81,7 +88,11 @@ func (s *session) called(made call) {
 	s.pace = pace{on: s.opts.Chunks}
 	s.reached = true
 	if s.person {
-		s.notice("connected to " + shown(s.to.url) + "; M shows the menu, exit ends")
+		how := "; M shows the menu, exit ends"
+		if s.opts.Raw {
+			how = "; Ctrl-D ends"
+		}
+		s.notice("connected to " + shown(s.to.url) + how)
 	}
 	s.proto.connected()
 }
@@ -114,8 +125,7 @@ func plainReason(err error) string {
 
 // offer says what happened, and asks the person whether to connect again.
 func (s *session) offer(what, ask string) {
-	s.notice(shown(what))
-	s.want(question{request{prompt: ask + " [Y/n] "}, func(in input) {
+	s.want(question{request: request{prompt: ask + " [Y/n] "}, before: shown(what), then: func(in input) {
 		yes, understood := yesOrNo(in)
 		switch {
 		case !understood:

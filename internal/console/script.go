@@ -129,6 +129,15 @@ func (s *script) gone() bool {
 	return s.exited || s.killed && s.open == 0
 }
 
+// heard gives the fence more time if something came from the server. It does so
+// only if many lines may lie before the fence; else what others say would keep
+// a server that answers nothing from being late.
+func (s *script) heard() {
+	if !s.until.IsZero() && s.fence.unsure > 0 {
+		s.until = time.Now().Add(s.l.s.opts.Timeout)
+	}
+}
+
 // tick looks after a fence that stands, and a server that should be gone.
 func (s *script) tick(now time.Time) (next time.Time) {
 	if !s.dies.IsZero() {

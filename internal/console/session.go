@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -27,7 +28,8 @@ type protocol interface {
 // A question is what the next line is for, if it is not for a command.
 type question struct {
 	request
-	then func(input)
+	before string // a notice: why it is asked
+	then   func(input)
 }
 
 // A session is one run of the console. Its loop owns all of it.
@@ -168,6 +170,9 @@ func (s *session) askAgain() {
 	}
 	if s.question != nil {
 		s.current, s.question = *s.question, nil
+		if s.current.before != "" {
+			s.notice(s.current.before)
+		}
 	} else {
 		if s.inputOver || s.link == nil || len(s.waiting) >= mostWaiting {
 			return
@@ -176,7 +181,10 @@ func (s *session) askAgain() {
 		if !ok {
 			return
 		}
-		s.current = question{request{prompt: prompt, prefill: s.halfway, command: true}, s.command}
+		s.current = question{
+			request: request{prompt: prompt, prefill: s.halfway, command: true},
+			then:    s.command,
+		}
 		s.halfway = ""
 	}
 	s.asked = true
@@ -194,7 +202,7 @@ func (s *session) want(q question) {
 
 // typed takes a line from the front.
 func (s *session) typed(in input) {
-	if in.err == errInterrupt {
+	if errors.Is(in.err, errInterrupt) {
 		s.interrupted()
 		return
 	}
@@ -226,7 +234,7 @@ func (s *session) command(in input) {
 func (s *session) endInput(in input) {
 	s.inputOver = true
 	s.front.prompt("")
-	if in.err == errLongLine {
+	if errors.Is(in.err, errLongLine) {
 		s.refuse(errLongLine.Error())
 	}
 	if s.link == nil {
@@ -247,7 +255,7 @@ func (s *session) interrupted() {
 
 // askPassword asks the person for a password.
 func (s *session) askPassword(then func(password string)) {
-	s.want(question{request{prompt: "Password: ", secret: true}, func(in input) {
+	s.want(question{request: request{prompt: "Password: ", secret: true}, then: func(in input) {
 		if in.err != nil {
 			s.finish(ExitOK)
 			return

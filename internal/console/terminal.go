@@ -154,7 +154,6 @@ func (t *terminal) one(a asking) input {
 	if a.secret {
 		in.text, in.err = t.edit.ReadPassword(a.prompt)
 	} else {
-		t.edit.SetPrompt(a.prompt)
 		in.text, in.err = t.edit.ReadLine()
 	}
 	if errors.Is(in.err, term.ErrPasteIndicator) {
@@ -175,6 +174,8 @@ func (t *terminal) fit() {
 
 func (t *terminal) ask(r request) {
 	t.taken = make(chan struct{})
+	// Not in the editor's goroutine: prompt may have to change it right away.
+	t.edit.SetPrompt(r.prompt)
 	select {
 	case t.asks <- asking{r, t.taken}:
 	case <-t.done:

@@ -27,9 +27,9 @@ const (
 // request, so pushes between the answers do no harm.
 type text struct {
 	s     *session
-	kept  []byte // received, not a whole frame yet
-	ready bool   // logged in, if that was wanted
-	last  time.Time
+	kept  []byte    // received, not a whole frame yet
+	ready bool      // logged in, if that was wanted
+	last  time.Time // when something was sent, or the connection began
 	wants requests
 }
 
@@ -56,7 +56,7 @@ func (t *text) begin() {
 }
 
 func (t *text) connected() {
-	t.kept, t.wants = nil, t.requests()
+	t.kept, t.wants, t.last = nil, t.requests(), time.Now()
 	t.ready = t.s.opts.Name == ""
 	switch {
 	case t.ready:

@@ -244,14 +244,19 @@ func (p *pump) hand(result func()) {
 }
 
 // write writes everything, in as few system calls as the system allows. A peer
-// that takes nothing for Limits.Write counts as gone.
+// that takes nothing for Limits.Write counts as gone, and so does one that was
+// cut and does not take all of it in that time.
 func (p *pump) write(queue [][]byte) error {
+	const looks = 10 // at the progress, in Limits.Write
 	buffers := net.Buffers(queue)
-	for len(buffers) > 0 {
-		p.net.SetWriteDeadline(time.Now().Add(p.conn.limits.Write))
+	for waited := 1; len(buffers) > 0; waited++ {
+		p.net.SetWriteDeadline(time.Now().Add(p.conn.limits.Write / looks))
 		n, err := buffers.WriteTo(p.net)
-		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err != nil && (waited == looks || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
+		}
+		if n > 0 && p.conn.outbox.cutFor() == nil {
+			waited = 0
 		}
 	}
 	p.conn.active.Store(time.Now().UnixNano())

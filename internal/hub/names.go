@@ -27,11 +27,16 @@ func (n *names) hold(u *user) error {
 	if holder := n.byKey[u.Name.Key()]; holder != nil && holder != u {
 		return parley.Errorf(parley.CodeNameTaken, "the name %s is in use; choose another", u.Name)
 	}
-	if holder := n.bySkeleton[u.Name.Skeleton()]; holder != nil && holder != u {
-		return errLookAlike(u.Name)
+	skeletons := skeletonsOf(u.Name)
+	for _, skeleton := range skeletons {
+		if holder := n.bySkeleton[skeleton]; holder != nil && holder != u {
+			return errLookAlike(u.Name)
+		}
 	}
 	n.byKey[u.Name.Key()] = u
-	n.bySkeleton[u.Name.Skeleton()] = u
+	for _, skeleton := range skeletons {
+		n.bySkeleton[skeleton] = u
+	}
 	return nil
 }
 
@@ -40,9 +45,15 @@ func (n *names) free(u *user) {
 	if n.byKey[u.Name.Key()] == u {
 		delete(n.byKey, u.Name.Key())
 	}
-	if n.bySkeleton[u.Name.Skeleton()] == u {
-		delete(n.bySkeleton, u.Name.Skeleton())
+	for _, skeleton := range skeletonsOf(u.Name) {
+		if n.bySkeleton[skeleton] == u {
+			delete(n.bySkeleton, skeleton)
+		}
 	}
+}
+
+func skeletonsOf(name parley.Name) [2]string {
+	return [2]string{name.Skeleton(), name.FoldedSkeleton()}
 }
 
 func errLookAlike(name parley.Name) *parley.Error {

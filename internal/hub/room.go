@@ -111,6 +111,14 @@ func (r *room) exitAll(u *user, asked *Session, run *Run, now time.Time) []*Sess
 	return gone
 }
 
+// left notes that somebody went for good: a guest's room that stands empty has
+// an hour from now, or from when the last session goes.
+func (r *room) left(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emptied = now
+}
+
 // remove takes a session out in constant time. The caller holds r.mu.
 func (r *room) remove(s *Session, u *user, now time.Time) bool {
 	at, ok := r.at[s]

@@ -163,7 +163,11 @@ func (s *Session) Leave(ctx context.Context, called ...string) ([]Outcome, error
 func (s *Session) leave(ctx context.Context, u *user, r *room) error {
 	h := s.hub
 	was := false
-	exit := func() { was = h.exitAll(u, r, s) || was }
+	exit := func() {
+		if was = h.exitAll(u, r, s) || was; was {
+			r.left(h.now())
+		}
+	}
 	if u.IsAccount() {
 		err := h.journal.do(ctx, &change{
 			check: func() error { return stillThere([]*room{r}) },

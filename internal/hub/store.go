@@ -18,7 +18,7 @@ type Store interface {
 	// Rooms lists every room.
 	Rooms(ctx context.Context) ([]RoomRecord, error)
 	// Named finds the accounts that are called name (its key) or look like it
-	// (its skeleton): at most one of each.
+	// (a skeleton of the one is one of the other): the former first.
 	Named(ctx context.Context, name parley.Name) ([]Account, error)
 	// RoomsOf lists the names of the rooms that an account is a member of, in
 	// the order of their keys, from the first one after the key after.

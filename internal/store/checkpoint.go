@@ -9,21 +9,26 @@ import (
 	"github.com/parley-chat/parley/internal/hub"
 )
 
-// When the log is copied into the database: after so many commits or messages,
-// or so long after the first commit that is not copied. A log of more pages
-// than logPages is copied once more between two commits, because a writer that
-// never rests would never find it wholly copied, and so never begin it anew.
-const (
-	checkpointCommits  = 1000
-	checkpointMessages = 20000
-	checkpointAfter    = 5 * time.Second
-	logPages           = 16384 // 64 MiB
-)
+// checkpointAfter is how long after the first commit that is not copied the log
+// is copied into the database at the latest.
+const checkpointAfter = 5 * time.Second
+
+// logPages is the size of the log, in pages, that is meant to be enough: 64 MiB.
+const logPages = 16384
+
+// A pace says when the log is copied earlier: after so many commits or
+// messages. A log of more pages is then copied once more between two commits:
+// otherwise a writer that never rests would never find it wholly copied, and so
+// never begin it anew.
+type pace struct{ commits, messages, pages int }
+
+var usualPace = pace{commits: 1000, messages: 20000, pages: logPages}
 
 // A checkpointer copies the log into the database beside the commits. Its
 // goroutine is started by Open, and stopped and waited for by Close.
 type checkpointer struct {
 	commits, messages int // since it was called last; under Store.mu
+	pace              pace
 
 	some   chan struct{} // something is there to copy; size 1, so that telling never waits
 	enough chan struct{} // do not wait any longer; size 1 likewise
@@ -77,7 +82,7 @@ func (s *Store) committed(messages int) {
 	if c.commits == 1 {
 		signal(c.some)
 	}
-	if c.commits >= checkpointCommits || c.messages >= checkpointMessages {
+	if c.commits >= c.pace.commits || c.messages >= c.pace.messages {
 		c.commits, c.messages = 0, 0
 		signal(c.enough)
 	}
@@ -100,7 +105,7 @@ func (s *Store) checkpoint(ctx context.Context) error {
 		return nil
 	}
 	pages, err := s.copyLog(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
-	if err == nil && pages > logPages {
+	if err == nil && pages > s.checkpoints.pace.pages {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		_, err = s.copyLog(ctx, "PRAGMA wal_checkpoint(PASSIVE)")

@@ -46,6 +46,7 @@ func (c *checksum) account(a *accountRow) int64 {
 	c.text(a.key)
 	c.text(a.name)
 	c.text(a.skeleton)
+	c.text(a.folded)
 	c.text(a.Hash)
 	c.number(a.created)
 	return c.sum()

@@ -56,7 +56,7 @@ const (
 const messageColumns = `conversation, seq, kind, sender, sender_name, time, text, ref, crc`
 
 // accountColumns are what scanAccount reads, in its order.
-const accountColumns = `id, key, name, skeleton, password, created, crc`
+const accountColumns = `id, key, name, skeleton, folded, password, created, crc`
 
 // roomColumns are what scanRoom reads, in its order.
 const roomColumns = `id, key, name, open, guest, creator, created, topic, crc`
@@ -68,10 +68,10 @@ var sqliteQueries = [allQueries]string{
 	rollback: `ROLLBACK`,
 
 	userByKey:      `SELECT id FROM users WHERE key = ?`,
-	userBySkeleton: `SELECT id FROM users WHERE skeleton = ?`,
+	userBySkeleton: `SELECT id FROM users WHERE skeleton IN (?1, ?2) OR folded IN (?1, ?2)`,
 	userByID:       `SELECT ` + accountColumns + ` FROM users WHERE id = ?`,
 	userExists:     `SELECT 1 FROM users WHERE id = ?`,
-	insertUser:     `INSERT INTO users (key, name, skeleton, password, created, crc) VALUES (?, ?, ?, ?, ?, ?)`,
+	insertUser:     `INSERT INTO users (key, name, skeleton, folded, password, created, crc) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 	updatePassword: `UPDATE users SET password = ?, crc = ? WHERE id = ?`,
 
 	insertRoomConversation: `INSERT INTO conversations DEFAULT VALUES`,
@@ -110,7 +110,7 @@ var sqliteQueries = [allQueries]string{
 		(SELECT DISTINCT sender FROM messages WHERE conversation = ?)`,
 
 	allRooms:      `SELECT ` + roomColumns + ` FROM rooms ORDER BY key`,
-	accountsNamed: `SELECT ` + accountColumns + ` FROM users WHERE key = ? OR skeleton = ? ORDER BY key <> ?`,
+	accountsNamed: `SELECT ` + accountColumns + ` FROM users WHERE key = ?1 OR skeleton IN (?2, ?3) OR folded IN (?2, ?3) ORDER BY key <> ?1`,
 	roomsOfUser: `SELECT ` + roomColumns + ` FROM rooms
 		WHERE id IN (SELECT room FROM members WHERE user = ?) AND key > ? ORDER BY key LIMIT ?`,
 	pairOfUsers: `SELECT id FROM conversations WHERE low = ? AND high = ?`,

@@ -33,7 +33,7 @@ func (s *Store) Named(ctx context.Context, name parley.Name) ([]hub.Account, err
 			accounts = append(accounts, a.Account)
 		}
 		return err
-	}, name.Key(), name.Skeleton(), name.Key())
+	}, name.Key(), name.Skeleton(), name.FoldedSkeleton())
 	return accounts, err
 }
 
@@ -93,7 +93,7 @@ func (s *Store) History(ctx context.Context, q hub.HistoryQuery) ([]parley.Messa
 
 // read runs a query of the readers and calls scan for each row.
 func (s *Store) read(ctx context.Context, doing string, q query, scan func(scanner) error, values ...any) error {
-	rows, err := s.readers[q].QueryContext(ctx, values...) //nolint:sqlclosecheck // each closes them
+	rows, err := s.readers[q].QueryContext(ctx, values...)
 	if err == nil {
 		err = each(rows, scan)
 	}

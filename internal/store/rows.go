@@ -15,8 +15,8 @@ type scanner interface{ Scan(into ...any) error }
 // An accountRow is a row of users.
 type accountRow struct {
 	hub.Account
-	key, name, skeleton string
-	created             int64
+	key, name, skeleton, folded string
+	created                     int64
 }
 
 // A roomRow is a row of rooms.
@@ -30,7 +30,7 @@ func scanAccount(row scanner) (*accountRow, error) {
 	var a accountRow
 	var sum checksum
 	var crc int64
-	if err := row.Scan(&a.ID, &a.key, &a.name, &a.skeleton, &a.Hash, &a.created, &crc); err != nil {
+	if err := row.Scan(&a.ID, &a.key, &a.name, &a.skeleton, &a.folded, &a.Hash, &a.created, &crc); err != nil {
 		return nil, err
 	}
 	if sum.account(&a) != crc {

@@ -63,7 +63,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opts: opts, opened: context.WithoutCancel(ctx), log: opts.Log, files: files}
+	s := &Store{checkpoints: checkpointer{pace: usualPace}, opts: opts, opened: context.WithoutCancel(ctx), log: opts.Log, files: files}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
@@ -97,7 +97,8 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.openReaders(ctx); err != nil {
 		return fmt.Errorf("open readers: %w", err)
 	}
-	return nil
+	// Now, rather than when there is no file handle left.
+	return s.checkDB.PingContext(ctx)
 }
 
 // openWriter takes the writer's connection for good and prepares its statements.

@@ -30,18 +30,18 @@ type tx struct {
 
 // CreateAccount keeps a new account and sets its ID.
 func (t *tx) CreateAccount(a *hub.Account) error {
-	row := accountRow{Account: *a, key: a.Name.Key(), name: a.Name.String(), skeleton: a.Name.Skeleton(), created: t.s.now()}
+	row := accountRow{Account: *a, key: a.Name.Key(), name: a.Name.String(), skeleton: a.Name.Skeleton(), folded: a.Name.FoldedSkeleton(), created: t.s.now()}
 	if taken, err := t.exists("find account", userByKey, row.key); err != nil {
 		return err
 	} else if taken {
 		return parley.Errorf(parley.CodeNameTaken, "this name is registered already")
 	}
-	if taken, err := t.exists("find account", userBySkeleton, row.skeleton); err != nil {
+	if taken, err := t.exists("find account", userBySkeleton, row.skeleton, row.folded); err != nil {
 		return err
 	} else if taken {
 		return parley.Errorf(parley.CodeInvalidName, "this name looks like one that is registered")
 	}
-	result, err := t.exec("create account", insertUser, row.key, row.name, row.skeleton, row.Hash, row.created, 0)
+	result, err := t.exec("create account", insertUser, row.key, row.name, row.skeleton, row.folded, row.Hash, row.created, 0)
 	if err != nil {
 		return err
 	}

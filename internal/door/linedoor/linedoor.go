@@ -68,7 +68,7 @@ type line struct {
 	chunks linewire.Chunks
 	queue  []message // read in chunk mode, not served yet
 	tooBig bool      // in line mode: a message that was too long is to be answered
-	nameBy time.Time // when a client without a name is closed; zero: it has one
+	nameBy time.Time // when a client that has said no name is closed; zero: it has said one
 	restBy time.Time // when the message held in chunk mode is complete; zero: none is
 }
 
@@ -203,7 +203,7 @@ func (l *line) Deadline(c *door.Conn) {
 
 // Farewell tells a client that has a name why the connection ends.
 func (l *line) Farewell(c *door.Conn, why *parley.Error) {
-	if l.nameBy.IsZero() {
+	if _, named := l.session.User(); named {
 		c.Answer(appendEvent(nil, parley.Closing{Why: why}, c.Limits().Line))
 	}
 }

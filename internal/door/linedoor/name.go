@@ -18,6 +18,8 @@ func (l *line) name(m message) {
 		l.refuseName()
 		return
 	}
+	l.nameBy = time.Time{} // it was said in time, however long we look at it
+	l.setDeadline()
 	name, password, proof := strings.Cut(m.text, " ")
 	l.conn.Park(func(ctx context.Context) func() {
 		var err error
@@ -40,8 +42,6 @@ func (l *line) name(m message) {
 }
 
 func (l *line) welcome() {
-	l.nameBy = time.Time{}
-	l.setDeadline()
 	u, _ := l.session.User()
 	l.conn.Answer(linewire.AppendMessage(nil, linewire.Welcome+" "+u.Name.String()+"; say rooms to see where people talk"))
 }

@@ -64,6 +64,7 @@ func (t *text) Feed(c *door.Conn, in []byte, _ int) (used int) {
 			t.frameBegun(used > 0, len(in) > used)
 			return used
 		case !t.serve(data):
+			t.frameBegun(true, false) // it is complete, and waits for us
 			return used
 		}
 		used += size
@@ -112,10 +113,13 @@ func (t *text) setDeadline() {
 // that was silent for too long.
 func (t *text) Deadline(c *door.Conn) {
 	limits := c.Limits()
+	silent := limits.Session > 0 && time.Since(c.Idle()) >= limits.Session
 	switch {
 	case !t.begun.IsZero() && time.Since(t.begun) >= limits.Request:
 		c.Cut(parley.Errorf(parley.CodeTimeout, "the request was not complete within %v", limits.Request))
-	case limits.Session > 0 && time.Since(c.Idle()) >= limits.Session && !c.Waiting():
+	case silent && c.Waiting():
+		c.SetDeadline(time.Now().Add(limits.Session)) // the client waits for us: look again later
+	case silent:
 		c.Cut(parley.Errorf(parley.CodeTimeout, "nothing was said for %v; nop keeps a session alive", limits.Session))
 	default:
 		t.setDeadline()

@@ -5,11 +5,13 @@ CREATE TABLE users (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     key      TEXT    NOT NULL UNIQUE, -- the name as it is compared
     name     TEXT    NOT NULL,        -- the name as it is shown
-    skeleton TEXT    NOT NULL UNIQUE, -- equal for names that look alike
+    skeleton TEXT    NOT NULL UNIQUE, -- equal for names that look alike as shown
+    folded   TEXT    NOT NULL,        -- the same, of the name as it is compared
     password TEXT    NOT NULL,        -- hash in PHC form
     created  INTEGER NOT NULL,        -- milliseconds
     crc      INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX users_folded ON users (folded);
 
 -- What has a sequence of messages: a room, or a pair of accounts.
 CREATE TABLE conversations (

@@ -1,0 +1,169 @@
+package conformance
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// A Target is the server that stories are played against.
+type Target struct {
+	// Text and Line are the addresses of the doors, host:port or unix:PATH. A
+	// door without an address is not there.
+	Text, Line string
+
+	// Dial, if set, connects to a door instead of the addresses. It returns
+	// ErrNoDoor for a door that is not there.
+	Dial func(ctx context.Context, door string) (net.Conn, error)
+
+	// Patience is how long a step waits for what it expects. 0 means 5 s.
+	Patience time.Duration
+}
+
+// ErrNoDoor is the error of [Run] when the target lacks a door of the story.
+var ErrNoDoor = errors.New("the server has no such door")
+
+// UniqueSize is the number of characters that make a name fresh.
+const UniqueSize = 6
+
+// uniqueLetters looks like no other letter or digit: parley refuses names that
+// look like others.
+const uniqueLetters = "bcdfghjkpqrstvwxz23456789"
+
+// Unique gives six characters that no other run has, for Run.
+func Unique() string {
+	b := make([]byte, UniqueSize)
+	rand.Read(b) // never fails
+	for i := range b {
+		b[i] = uniqueLetters[int(b[i])%len(uniqueLetters)]
+	}
+	return string(b)
+}
+
+// Run plays a story against a server. Fresh names end in unique, which has six
+// characters; empty stands for Unique(). Run returns nil if the story came true,
+// a *Failure if it did not, ErrNoDoor if it needs a door that is not there, and
+// another error if it could not be played. Stories may run at the same time.
+func Run(ctx context.Context, s Story, target Target, unique string) error {
+	_, err := play(ctx, s, target, unique, false)
+	return err
+}
+
+// Record plays a story and, where an expectation is not met by what arrives,
+// takes what arrives for right and goes on. It returns the lines of the story's
+// file that would have to change.
+func Record(ctx context.Context, s Story, target Target, unique string) ([]Edit, error) {
+	p, err := play(ctx, s, target, unique, true)
+	return p.edits, err
+}
+
+// A player plays one story. It is used by one goroutine.
+type player struct {
+	ctx    context.Context
+	story  Story
+	target Target
+	world  world
+	conns  map[string]*conn
+	tokens int // that quiet has used
+	log    exchange
+
+	record bool
+	edits  []Edit
+}
+
+func play(ctx context.Context, s Story, target Target, unique string, record bool) (*player, error) {
+	if unique == "" {
+		unique = Unique()
+	}
+	if target.Patience == 0 {
+		target.Patience = 5 * time.Second
+	}
+	p := &player{
+		ctx: ctx, story: s, target: target, record: record,
+		world: world{unique: unique, values: map[string]string{}},
+		conns: map[string]*conn{},
+	}
+	if len(unique) != UniqueSize {
+		return p, fmt.Errorf("%q does not have %d characters", unique, UniqueSize)
+	}
+	for _, door := range s.Doors {
+		if target.Dial == nil && target.address(door) == "" {
+			return p, fmt.Errorf("%s: the %s door: %w", s, door, ErrNoDoor)
+		}
+	}
+	defer p.hangUp()
+	return p, p.steps(s.steps)
+}
+
+func (p *player) steps(steps []step) error {
+	for _, s := range steps {
+		if err := s.act.play(p, s); err != nil {
+			var failure *Failure
+			if errors.As(err, &failure) {
+				return err
+			}
+			return fmt.Errorf("%s:%d: %w", p.story.File, s.line, err)
+		}
+	}
+	return nil
+}
+
+// hangUp closes what the story left open.
+func (p *player) hangUp() {
+	for _, c := range p.conns {
+		_ = c.close(false) // whatever it says, the connection is over
+	}
+}
+
+func (t Target) address(door string) string {
+	if door == DoorLine {
+		return t.Line
+	}
+	return t.Text
+}
+
+func (t Target) dial(ctx context.Context, door string) (net.Conn, error) {
+	if t.Dial != nil {
+		return t.Dial(ctx, door)
+	}
+	var d net.Dialer
+	if path, unix := strings.CutPrefix(t.address(door), "unix:"); unix {
+		return d.DialContext(ctx, "unix", path)
+	}
+	return d.DialContext(ctx, "tcp", t.address(door))
+}
+
+// wait gives the context for one expectation.
+func (p *player) wait() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(p.ctx, p.target.Patience)
+}
+
+// receive takes the next frame or message of an actor. What is wanted is for
+// the report.
+func (p *player) receive(at step, actor, want string) (string, error) {
+	ctx, cancel := p.wait()
+	defer cancel()
+	c := p.conns[actor]
+	got, err := c.take(ctx, c.message)
+	if err != nil {
+		return "", p.failure(at, want, err)
+	}
+	p.log.add(actor, "<", got)
+	return got, nil
+}
+
+// failure makes the report of a step that did not come true.
+func (p *player) failure(at step, want string, got error) error {
+	if p.ctx.Err() != nil {
+		return p.ctx.Err()
+	}
+	return &Failure{
+		Story: p.story.String(), File: p.story.File, Line: at.line, Clause: p.story.Clause,
+		Step: at.text, Want: want, Got: got.Error(),
+		Exchange: p.log.lines(),
+	}
+}
