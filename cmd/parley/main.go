@@ -34,6 +34,16 @@ func (e *exitError) Unwrap() error { return e.err }
 // exitUsage is the exit code for words on the command line that are off.
 const exitUsage = 2
 
+// usage makes what a check of the arguments finds an error of usage.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &exitError{exitUsage, fmt.Errorf("%w; see parley --help", err)}
+		}
+		return nil
+	}
+}
+
 // run is the whole program, so that tests can start it.
 func run(ctx context.Context, args, environ []string, in io.Reader, out, errs io.Writer) int {
 	root := &cobra.Command{
@@ -41,6 +51,8 @@ func run(ctx context.Context, args, environ []string, in io.Reader, out, errs io
 		Short:         "A chat and command server, and its clients",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(newServeCommand(environ), newConsoleCommand())
 	root.SetArgs(args)

@@ -32,7 +32,7 @@ func newServeCommand(environ []string) *cobra.Command {
 		Long: "Run the server. Without any flag it keeps its data in ./parley-data and\n" +
 			"listens on this machine only. SIGTERM and SIGINT end it, SIGHUP reads the\n" +
 			"configuration again.",
-		Args: cobra.NoArgs,
+		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (config.Config, error) { return config.Load(file, environ, cmd.Flags()) }
 			cfg, err := load()
@@ -115,15 +115,15 @@ func setLevel(level *slog.LevelVar, cfg config.Config) {
 	}
 }
 
-// newLog writes for people at a terminal, and JSON lines elsewhere.
+// newLog writes for people at a terminal, and JSON lines elsewhere, unless the
+// settings say otherwise.
 func newLog(cfg config.Config, level slog.Leveler, to io.Writer) *slog.Logger {
 	file, ok := to.(*os.File)
-	terminal := ok && term.IsTerminal(int(file.Fd()))
-	switch {
-	case cfg.Log.Format == "json":
-		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level}))
+	switch terminal := ok && term.IsTerminal(int(file.Fd())); {
+	case cfg.Log.Format == "text":
+		return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 	case cfg.Log.Format == "auto" && terminal:
-		return slog.New(tint.NewHandler(to, &tint.Options{Level: level, TimeFormat: time.TimeOnly}))
+		return slog.New(tint.NewTextHandler(to, &tint.Options{Level: level, TimeFormat: time.TimeOnly}))
 	}
-	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level}))
 }
