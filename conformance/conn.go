@@ -108,22 +108,19 @@ func (c *conn) tryTake(cut cutter) (string, bool, error) {
 
 // endOf says how a connection ended before the message that was waited for.
 func endOf(end error, rest []byte) error {
-	how := "the server closed the connection"
+	how := "the connection broke: " + end.Error()
 	switch {
+	case errors.Is(end, errBabble):
+		how = end.Error()
+	case errors.Is(end, io.EOF), errors.Is(end, io.ErrClosedPipe):
+		how = "the server closed the connection"
 	case errors.Is(end, syscall.ECONNRESET):
 		how = "the server reset the connection"
-	case !hungUp(end):
-		how = "the connection broke: " + end.Error()
 	}
 	if len(rest) > 0 {
 		return fmt.Errorf("%s, having sent %s", how, quote(string(rest)))
 	}
 	return errors.New(how)
-}
-
-// hungUp tells whether the server ended the connection, in whatever way.
-func hungUp(end error) bool {
-	return errors.Is(end, io.EOF) || errors.Is(end, io.ErrClosedPipe) || errors.Is(end, syscall.ECONNRESET)
 }
 
 // silence says that the time was up, and what had arrived by then.
@@ -238,10 +235,8 @@ func (c *conn) awaitEnd(ctx context.Context) error {
 		switch {
 		case arrived != "":
 			return errors.New(quote(arrived))
-		case end != nil && hungUp(end):
+		case end != nil: // in whatever way
 			return nil
-		case end != nil:
-			return endOf(end, nil)
 		}
 		select {
 		case <-c.wake:

@@ -176,59 +176,105 @@ func TestStoriesThatComeTrue(t *testing.T) {
 	}
 }
 
+// unkept are the ways in which a server can fail a story.
+var unkept = []struct {
+	name, steps string
+	serve       fake
+	step        int // the one that fails, from 0
+	want, got   string
+}{
+	{
+		name: "another word", steps: "open a line\na> x\na< Verified", serve: parrot("What?", nil),
+		step: 2, want: "Verified", got: `"What?"`,
+	},
+	{
+		name: "fresh names are shown as they were", steps: "open a line\na> x\na< $alice*", serve: parrot("What?", nil),
+		step: 2, want: "alicexyz234*", got: `"What?"`,
+	},
+	{
+		name: "hangs", steps: "open a line\na> x\na< Verified", serve: func(c net.Conn) { io.Copy(io.Discard, c) },
+		step: 2, want: "Verified", got: "nothing in time",
+	},
+	{
+		name: "hangs in the middle", steps: "open a line\na> end\na< bye", serve: parrot("?", polite),
+		step: 2, want: "bye", got: `nothing complete in time, only "bye"`,
+	},
+	{
+		name: "does not read", steps: "open a line\na> x\na< y", serve: func(c net.Conn) { c.Read(nil) },
+		step: 2, want: "y", got: "the server closed the connection",
+	},
+	{
+		name: "closes", steps: "open a line\na< Welcome*", serve: func(c net.Conn) { io.WriteString(c, "Wel") },
+		step: 1, want: "Welcome*", got: `the server closed the connection, having sent "Wel"`,
+	},
+	{
+		name: "says too much", steps: "open a line\na> two\na< 1\nquiet a", serve: parrot("Verified", polite),
+		step: 3, want: "Verified, for nothing else has arrived", got: `"2"`,
+	},
+	{
+		name: "says too much in frames", steps: "open a text\nquiet a", serve: framed(func(string) string { return "push" }),
+		step: 1, want: "req,quiet1, for nothing else has arrived", got: `"push"`,
+	},
+	{
+		name: "babbles", steps: "open a line\na<~ end", serve: babble,
+		step: 1, want: "end", got: "only other messages",
+	},
+	{
+		name: "message over the limit", steps: "open a line\na> long\na< *", serve: parrot("?", polite),
+		step: 2, want: "*", got: "a message of more than 4096 bytes",
+	},
+	{
+		name: "drives the terminal", steps: "open a line\na< *", serve: func(c net.Conn) { io.WriteString(c, "\x1b[2J\n") },
+		step: 1, want: "*", got: `a message with control characters or not in UTF-8: "\x1b[2J"`,
+	},
+	{
+		name: "line ends with CR LF", steps: "open a line\na< *", serve: func(c net.Conn) { io.WriteString(c, "hi\r\n") },
+		step: 1, want: "*", got: "a message with control characters",
+	},
+	{
+		name: "no frame", steps: "open a text\na< *", serve: func(c net.Conn) { io.WriteString(c, "Welcome to line\n") },
+		step: 1, want: "*", got: "the frame is longer than the limit",
+	},
+	{
+		name: "stays open", steps: "open a line\nclosed a", serve: func(c net.Conn) { io.Copy(io.Discard, c) },
+		step: 1, want: "the end of the connection", got: "the connection is open",
+	},
+	{
+		name: "says something before it closes", steps: "open a line\nclosed a", serve: func(c net.Conn) { io.WriteString(c, "bye") },
+		step: 1, want: "the end of the connection", got: `"bye"`,
+	},
+	{
+		name: "other bytes", steps: "open a line\na<< \"NAMEERROR\\n\"", serve: func(c net.Conn) { io.WriteString(c, "NAMEERROR\r\n") },
+		step: 1, want: `exactly "NAMEERROR\n"`, got: `"NAMEERROR\r\n"`,
+	},
+	{
+		name: "one of them does not come", steps: "open a line\na> two\na<+ 2\na<+ 2", serve: parrot("?", polite),
+		step: 2, want: "2", got: `"1"`,
+	},
+	{
+		name: "never right", steps: "open a line\na>? x\na< y", serve: parrot("no", nil),
+		step: 1, want: "y", got: `"no", again and again`,
+	},
+	{
+		name: "nobody wins", steps: "open a line\nopen b line\na> x\nb> x\nrace a b: one | no", serve: parrot("no", nil),
+		step: 4, want: "one of them gets one", got: "none did",
+	},
+	{
+		name: "both win", steps: "open a line\nopen b line\na> x\nb> x\nrace a b: one | no", serve: parrot("one", nil),
+		step: 4, want: "one of them gets one", got: "a and b did",
+	},
+	{
+		name: "not in order", steps: "open a line\na> id\na< id {id}\ncheck {id} < 17", serve: parrot("?", polite),
+		step: 3, want: "check {id} < 17", got: `"42" and "17"`,
+	},
+	{
+		name: "in a repetition", steps: "open a text\nrepeat 2\na> {i}\na< bbb\nend", serve: framed(nops),
+		step: 3, want: "bbb", got: `"bbc"`,
+	},
+}
+
 func TestStoriesThatDoNot(t *testing.T) {
-	tests := []struct {
-		name, steps string
-		serve       fake
-		step        int // the one that fails, from 0
-		want, got   string
-	}{
-		{name: "another word", steps: "open a line\na> x\na< Verified", serve: parrot("What?", nil),
-			step: 2, want: "Verified", got: `"What?"`},
-		{name: "fresh names are shown as they were", steps: "open a line\na> x\na< $alice*", serve: parrot("What?", nil),
-			step: 2, want: "alicexyz234*", got: `"What?"`},
-		{name: "hangs", steps: "open a line\na> x\na< Verified", serve: func(c net.Conn) { io.Copy(io.Discard, c) },
-			step: 2, want: "Verified", got: "nothing in time"},
-		{name: "hangs in the middle", steps: "open a line\na> end\na< bye", serve: parrot("?", polite),
-			step: 2, want: "bye", got: `nothing complete in time, only "bye"`},
-		{name: "does not read", steps: "open a line\na> x\na< y", serve: func(c net.Conn) { c.Read(nil) },
-			step: 2, want: "y", got: "the server closed the connection"},
-		{name: "closes", steps: "open a line\na< Welcome*", serve: func(c net.Conn) { io.WriteString(c, "Wel") },
-			step: 1, want: "Welcome*", got: `the server closed the connection, having sent "Wel"`},
-		{name: "says too much", steps: "open a line\na> two\na< 1\nquiet a", serve: parrot("Verified", polite),
-			step: 3, want: "Verified, for nothing else has arrived", got: `"2"`},
-		{name: "says too much in frames", steps: "open a text\nquiet a", serve: framed(func(string) string { return "push" }),
-			step: 1, want: "req,quiet1, for nothing else has arrived", got: `"push"`},
-		{name: "babbles", steps: "open a line\na<~ end", serve: babble,
-			step: 1, want: "end", got: "only other messages"},
-		{name: "message over the limit", steps: "open a line\na> long\na< *", serve: parrot("?", polite),
-			step: 2, want: "*", got: "a message of more than 4096 bytes"},
-		{name: "drives the terminal", steps: "open a line\na< *", serve: func(c net.Conn) { io.WriteString(c, "\x1b[2J\n") },
-			step: 1, want: "*", got: `a message with control characters or not in UTF-8: "\x1b[2J"`},
-		{name: "line ends with CR LF", steps: "open a line\na< *", serve: func(c net.Conn) { io.WriteString(c, "hi\r\n") },
-			step: 1, want: "*", got: "a message with control characters"},
-		{name: "no frame", steps: "open a text\na< *", serve: func(c net.Conn) { io.WriteString(c, "Welcome to line\n") },
-			step: 1, want: "*", got: "the frame is longer than the limit"},
-		{name: "stays open", steps: "open a line\nclosed a", serve: func(c net.Conn) { io.Copy(io.Discard, c) },
-			step: 1, want: "the end of the connection", got: "the connection is open"},
-		{name: "says something before it closes", steps: "open a line\nclosed a", serve: func(c net.Conn) { io.WriteString(c, "bye") },
-			step: 1, want: "the end of the connection", got: `"bye"`},
-		{name: "other bytes", steps: "open a line\na<< \"NAMEERROR\\n\"", serve: func(c net.Conn) { io.WriteString(c, "NAMEERROR\r\n") },
-			step: 1, want: `exactly "NAMEERROR\n"`, got: `"NAMEERROR\r\n"`},
-		{name: "one of them does not come", steps: "open a line\na> two\na<+ 2\na<+ 2", serve: parrot("?", polite),
-			step: 2, want: "2", got: `"1"`},
-		{name: "never right", steps: "open a line\na>? x\na< y", serve: parrot("no", nil),
-			step: 1, want: "y", got: `"no", again and again`},
-		{name: "nobody wins", steps: "open a line\nopen b line\na> x\nb> x\nrace a b: one | no", serve: parrot("no", nil),
-			step: 4, want: "one of them gets one", got: "none did"},
-		{name: "both win", steps: "open a line\nopen b line\na> x\nb> x\nrace a b: one | no", serve: parrot("one", nil),
-			step: 4, want: "one of them gets one", got: "a and b did"},
-		{name: "not in order", steps: "open a line\na> id\na< id {id}\ncheck {id} < 17", serve: parrot("?", polite),
-			step: 3, want: "check {id} < 17", got: `"42" and "17"`},
-		{name: "in a repetition", steps: "open a text\nrepeat 2\na> {i}\na< bbb\nend", serve: framed(nops),
-			step: 3, want: "bbb", got: `"bbc"`},
-	}
-	for _, tt := range tests {
+	for _, tt := range unkept {
 		t.Run(tt.name, func(t *testing.T) {
 			err := Run(t.Context(), one(t, tt.steps), pipes(t, tt.serve), "xyz234")
 			var f *Failure

@@ -43,8 +43,16 @@ var lineCommands = []struct {
 	least int
 	exact bool
 }{
-	{"new", 2, false}, {"rooms", 1, true}, {"join", 2, false}, {"leave", 2, false}, {"members", 2, true},
-	{"send", 4, false}, {"tell", 3, false}, {"clients", 1, true}, {"exit", 1, true}, {"kill", 1, true},
+	{"new", 2, false},
+	{"rooms", 1, true},
+	{"join", 2, false},
+	{"leave", 2, false},
+	{"members", 2, true},
+	{"send", 4, false},
+	{"tell", 3, false},
+	{"clients", 1, true},
+	{"exit", 1, true},
+	{"kill", 1, true},
 }
 
 // useOf tells what a server makes of a line. What only looks like a command (in

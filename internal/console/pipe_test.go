@@ -24,37 +24,53 @@ func TestLinePipe(t *testing.T) {
 		out, notice string
 		code        int
 	}{
-		{name: "first line is the name", input: "alice\njoin lobby\nsend lobby - a - b\n",
-			out: "Welcome alice\nJoined lobby (ok)\nalice says in room lobby a - b\n"},
+		{
+			name: "first line is the name", input: "alice\njoin lobby\nsend lobby - a - b\n",
+			out: "Welcome alice\nJoined lobby (ok)\nalice says in room lobby a - b\n",
+		},
 		{name: "name preset", input: "rooms\n", opts: Options{Name: "bob"}, out: "Welcome bob\nRooms games lobby\n"},
 		{name: "no command", input: "alice\n", out: "Welcome alice\n"},
 		{name: "blank lines and CRLF", input: "alice\r\n\r\n\nrooms\r\n", out: "Welcome alice\nRooms games lobby\n"},
 		{name: "last line without LF", input: "alice\nrooms", out: "Welcome alice\nRooms games lobby\n"},
 		{name: "unknown words", input: "alice\nfoo\nbar\n", out: "Welcome alice\nVerified\nVerified\n"},
-		{name: "what may be a command", input: "alice\nrooms x\nROOMS\nrooms\nfoo\njoin\n",
-			out: "Welcome alice\nVerified\nVerified\nRooms games lobby\nVerified\nJoined \n"},
+		{
+			name: "what may be a command", input: "alice\nrooms x\nROOMS\nrooms\nfoo\njoin\n",
+			out: "Welcome alice\nVerified\nVerified\nRooms games lobby\nVerified\nJoined \n",
+		},
 		{name: "exit ends", input: "alice\nexit\nrooms\n", out: "Welcome alice\n"},
 		{name: "menu", input: "alice\nM\n", out: "Welcome alice\n" + lineMenu + "\n"},
 		{name: "kill", input: "admin\nrooms\nkill\n", out: "Welcome admin\nRooms games lobby\n"},
-		{name: "kill refused", input: "alice\nkill\nrooms\n",
-			out: "Welcome alice\nError: kill is not permitted\nRooms games lobby\n", code: ExitError},
+		{
+			name: "kill refused", input: "alice\nkill\nrooms\n",
+			out: "Welcome alice\nError: kill is not permitted\nRooms games lobby\n", code: ExitError,
+		},
 		{name: "join refused", input: "alice\njoin nowhere\n", out: "Welcome alice\nJoined nowhere (no such room)\n", code: ExitError},
-		{name: "hostile server", input: "alice\ntell bob hi\n",
-			out: "Welcome alice\n�]0;title��[2J�31m evil\tend\n"},
+		{
+			name: "hostile server", input: "alice\ntell bob hi\n",
+			out: "Welcome alice\n�]0;title��[2J�31m evil\tend\n",
+		},
 		{name: "name in use", input: "proven\nrooms\n", notice: `did not accept the screen name "proven"`, code: ExitError},
-		{name: "wrong password", input: "rooms\n", opts: Options{Name: "proven", Password: "x"},
-			out: "Welcome proven x\nRooms games lobby\n"},
+		{
+			name: "wrong password", input: "rooms\n", opts: Options{Name: "proven", Password: "x"},
+			out: "Welcome proven x\nRooms games lobby\n",
+		},
 		{name: "name too long", input: "aaaaaaaaaaaaaaaaaaaaa\nbob\n", notice: "at most 20 characters, this one has 21", code: ExitError},
 		{name: "twenty characters", input: "éééééééééééééééééééé\n", out: "Welcome éééééééééééééééééééé\n"},
 		{name: "no name", notice: "no screen name", code: ExitUsage},
-		{name: "server goes", input: "alice\ndie\nrooms\n", out: "Welcome alice\n",
-			notice: "before everything was answered", code: ExitUnreachable},
+		{
+			name: "server goes", input: "alice\ndie\nrooms\n", out: "Welcome alice\n",
+			notice: "before everything was answered", code: ExitUnreachable,
+		},
 		{name: "not UTF-8", input: "alice\na\xff\nrooms\n", out: "Welcome alice\nRooms games lobby\n", notice: "not UTF-8", code: ExitError},
-		{name: "4097 bytes", input: "alice\n" + strings.Repeat("x", 4097) + "\nrooms\n",
-			out: "Welcome alice\nRooms games lobby\n", notice: "4097 bytes, and the protocol allows 4096", code: ExitError},
+		{
+			name: "4097 bytes", input: "alice\n" + strings.Repeat("x", 4097) + "\nrooms\n",
+			out: "Welcome alice\nRooms games lobby\n", notice: "4097 bytes, and the protocol allows 4096", code: ExitError,
+		},
 		{name: "4096 bytes", input: "alice\n" + strings.Repeat("x", 4096) + "\n", out: "Welcome alice\nVerified\n"},
-		{name: "input line too long", input: "alice\n" + strings.Repeat("x", longestInput+1), out: "Welcome alice\n",
-			notice: "longer than 1 MiB", code: ExitError},
+		{
+			name: "input line too long", input: "alice\n" + strings.Repeat("x", longestInput+1), out: "Welcome alice\n",
+			notice: "longer than 1 MiB", code: ExitError,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,32 +140,48 @@ func TestTextPipe(t *testing.T) {
 		{name: "one command", input: "whoami\n", out: notLoggedIn, code: ExitError},
 		{name: "guest", input: "whoami\n", opts: Options{Name: "bob"}, out: "user,bob\n"},
 		{name: "login", input: "whoami\n", opts: Options{Name: "bob", Password: "hunter2"}, out: "user,bob\n"},
-		{name: "wrong password", input: "whoami\n", opts: Options{Name: "bob", Password: "x"},
-			notice: "did not let bob in: error,nonfatal,wrong_user_or_password", code: ExitError},
-		{name: "own req", input: "req,1,whoami\nreq,c1,nop\nwhoami\n", opts: Options{Name: "bob"},
-			out: "req,1,user,bob\nreq,c1\nuser,bob\n"},
-		{name: "req without command", input: "req,7\nreq\n",
-			out: "req,7,error,nonfatal,syntax\nerror,nonfatal,syntax,req wants an ID\n", code: ExitError},
+		{
+			name: "wrong password", input: "whoami\n", opts: Options{Name: "bob", Password: "x"},
+			notice: "did not let bob in: error,nonfatal,wrong_user_or_password", code: ExitError,
+		},
+		{
+			name: "own req", input: "req,1,whoami\nreq,c1,nop\nwhoami\n", opts: Options{Name: "bob"},
+			out: "req,1,user,bob\nreq,c1\nuser,bob\n",
+		},
+		{
+			name: "req without command", input: "req,7\nreq\n",
+			out: "req,7,error,nonfatal,syntax\nerror,nonfatal,syntax,req wants an ID\n", code: ExitError,
+		},
 		{name: "empty answer, blank line", input: "nop\n\nnop\n", out: "\n\n"},
 		{name: "pushes around the answer", input: "poke\nnop\n", out: pushes + "ok\njoined,lobby,carol\n\n"},
-		{name: "spaces and escapes are sent as typed", input: `who\ami ,a\,b\\` + "\n",
-			out: "error,nonfatal,command_not_found,no such command: whoami \n", code: ExitError},
+		{
+			name: "spaces and escapes are sent as typed", input: `who\ami ,a\,b\\` + "\n",
+			out: "error,nonfatal,command_not_found,no such command: whoami \n", code: ExitError,
+		},
 		{name: "lone backslash", input: "whoami\\\nnop\n", out: "\n", notice: "a backslash that escapes nothing", code: ExitError},
 		{name: "not UTF-8", input: "\xff\nnop\n", out: "\n", notice: "not UTF-8", code: ExitError},
-		{name: "frame too long for the server", input: strings.Repeat("x", 2000) + "\n",
+		{
+			name: "frame too long for the server", input: strings.Repeat("x", 2000) + "\n",
 			out: "error,fatal,request_too_long,a request has at most 1000 bytes\n", code: ExitError,
-			notice: ""},
+			notice: "",
+		},
 		{name: "server goes", input: "nop\ndie\nnop\n", out: "\n", notice: "before everything was answered", code: ExitUnreachable},
-		{name: "not answered", input: "nop\nhang\nnop\n", opts: Options{Timeout: 500 * time.Millisecond},
-			out: "\n\n", notice: "not everything was answered within 500ms", code: ExitTimeout},
+		{
+			name: "not answered", input: "nop\nhang\nnop\n", opts: Options{Timeout: 500 * time.Millisecond},
+			out: "\n\n", notice: "not everything was answered within 500ms", code: ExitTimeout,
+		},
 		{name: "exit ends", input: "nop\nexit\nwhoami\n", out: "\n"},
 		{name: "menu", input: "M\n", out: textMenu + "\n"},
-		{name: "raw", input: "whoami\nnop\nreq,c1,nop\nM\\\nexit\n", opts: Options{Raw: true, Name: "bob"}, code: ExitError,
+		{
+			name: "raw", input: "whoami\nnop\nreq,c1,nop\nM\\\nexit\n", opts: Options{Raw: true, Name: "bob"}, code: ExitError,
 			out: "user,bob\n\nreq,c1\n" + `error,nonfatal,syntax,the message ends with a backslash that escapes nothing; write \\\\ for a backslash` +
-				"\nerror,nonfatal,command_not_found,no such command: exit\n"},
+				"\nerror,nonfatal,command_not_found,no such command: exit\n",
+		},
 		{name: "raw, an error under req", input: "req,5\n", opts: Options{Raw: true}, out: "req,5,error,nonfatal,syntax\n", code: ExitError},
-		{name: "raw, empty frame", input: "\n", opts: Options{Raw: true}, code: ExitError,
-			out: "error,nonfatal,command_not_found,no such command: \n"},
+		{
+			name: "raw, empty frame", input: "\n", opts: Options{Raw: true}, code: ExitError,
+			out: "error,nonfatal,command_not_found,no such command: \n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -234,7 +266,12 @@ func TestParseTarget(t *testing.T) {
 		{"text://[::1]/", target{"text", "tcp", "[::1]:7700", "text://[::1]:7700"}},
 		{"text+unix:///run/a.sock", target{"text", "unix", "/run/a.sock", "text+unix:///run/a.sock"}},
 		{"line+unix:///a", target{"line", "unix", "/a", "line+unix:///a"}},
-		{in: "text://"}, {in: "text:host:1"}, {in: "text+unix://host/a"}, {in: "line://host/path"}, {in: "line://host?x"}, {in: "://"},
+		{in: "text://"},
+		{in: "text:host:1"},
+		{in: "text+unix://host/a"},
+		{in: "line://host/path"},
+		{in: "line://host?x"},
+		{in: "://"},
 	}
 	for _, tt := range tests {
 		got, err := parseTarget(tt.in)
@@ -386,6 +423,50 @@ func TestHalfALineIsShownPromptly(t *testing.T) {
 		typist.Close()
 		all.Wait()
 	})
+}
+
+// A server may go on to answer for a while after kill, and say farewell: both
+// is orderly, and a line behind kill is not sent. One that does not go is served
+// on.
+func TestKillTakesAWhile(t *testing.T) {
+	tests := []struct {
+		name string
+		dies bool
+		out  string
+	}{
+		{"it goes", true, "Welcome\nRooms\nError: shutting down\n"},
+		{"it stays", false, "Welcome\nRooms\nRooms\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dial, all := inMemory(func(c net.Conn) {
+					lines := bufio.NewScanner(c)
+					for killed := false; lines.Scan(); {
+						switch lines.Text() {
+						case "alice":
+							io.WriteString(c, "Welcome\n")
+						case "rooms":
+							io.WriteString(c, "Rooms\n")
+						case "kill":
+							killed = true
+						case "exit":
+							return
+						default:
+							io.WriteString(c, "Verified\n")
+							if killed && tt.dies {
+								<-time.After(3 * time.Second)
+								io.WriteString(c, "Error: shutting down\n")
+								return
+							}
+						}
+					}
+				})
+				wantPiped(t, Options{URL: "line://x", Name: "alice", Dial: dial}, "rooms\nkill\nrooms\n", tt.out, "", ExitOK)
+				all.Wait()
+			})
+		})
+	}
 }
 
 // A script with a line of which nobody knows the answer may have many lines

@@ -330,7 +330,7 @@ func TestPasswordAtTerminal(t *testing.T) {
 // Wide characters and an unfinished key must not keep the session from taking
 // a line back.
 func TestHalfTypedLineIsTakenBackWhateverItIs(t *testing.T) {
-	for _, typed := range []string{"日本", "a\x1b", "a\x1b[", "a\xc3"} {
+	for typed, shown := range map[string]string{"日本": "日本", "a\x1b": "a", "a\x1b[": "a", "a\xc3": "a"} {
 		t.Run(fmt.Sprintf("%q", typed), func(t *testing.T) {
 			t.Parallel()
 			f := newPusher(t)
@@ -338,7 +338,7 @@ func TestHalfTypedLineIsTakenBackWhateverItIs(t *testing.T) {
 			f.text <- "Welcome\n"
 			s.shows("Welcome", "alice>")
 			s.types(typed)
-			s.shows("alice> " + strings.TrimRight(typed, "\x1b[\xc3"))
+			s.shows("alice> " + shown)
 			f.end()
 			s.shows("Reconnect? [Y/n]")
 			s.types("n\r")
