@@ -24,6 +24,14 @@ import (
 // supervisor of services takes for a failure that a restart may mend (EX_TEMPFAIL).
 const exitBroken = 75
 
+// usualFile is read without being named, if it is in the working directory.
+const usualFile = "parley.toml"
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 func newServeCommand(environ []string) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
@@ -34,6 +42,9 @@ func newServeCommand(environ []string) *cobra.Command {
 			"configuration again.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file == "" && isFile(usualFile) {
+				file = usualFile
+			}
 			load := func() (config.Config, error) { return config.Load(file, environ, cmd.Flags()) }
 			cfg, err := load()
 			if err != nil {
@@ -42,7 +53,7 @@ func newServeCommand(environ []string) *cobra.Command {
 			return serve(cmd.Context(), cfg, load, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", "", "file of settings (TOML)")
+	cmd.Flags().StringVar(&file, "config", "", "file of settings; without this, "+usualFile+" if it is here")
 	config.Flags(cmd.Flags())
 	return cmd
 }
