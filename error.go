@@ -9,7 +9,7 @@ type Code string
 // The refusals of the Text-server protocol ("Error types").
 const (
 	CodeUnhandled           Code = "unhandled"              // a fault on our side, logged with its cause
-	CodeRequestTooLong      Code = "request_too_long"       // a frame, text or name list over its limit
+	CodeRequestTooLong      Code = "request_too_long"       // a frame, a text or a topic over its limit
 	CodeTimeout             Code = "timeout"                // a request or a session took too long
 	CodeCommandNotFound     Code = "command_not_found"      // no such command on this server
 	CodeSyntax              Code = "syntax"                 // wrong number or form of arguments

@@ -2,8 +2,8 @@ package parley
 
 import "time"
 
-// Limits holds every bound of a server. No other package has numbers of its
-// own. Sizes are in bytes unless said otherwise.
+// Limits holds every bound of a server that a client can meet, but for the
+// lengths of names. Sizes are in bytes unless said otherwise.
 type Limits struct {
 	Frame        int // data of one frame of the text protocol, both directions
 	Line         int // one message of the line protocol, without its delimiter
@@ -14,9 +14,7 @@ type Limits struct {
 	Topic        int // a room's topic
 	ClientID     int // a client id of post
 	Password     int // a password
-	UserName     int // characters of a user's name
 	AccountName  int // characters that an account's name needs at least
-	RoomName     int // characters of a room's name
 	Page         int // names in one answer
 	PageBytes    int // bytes of a list in one answer
 	History      int // messages in one history answer
@@ -59,9 +57,7 @@ func DefaultLimits() Limits {
 		Topic:        390,
 		ClientID:     64,
 		Password:     1024,
-		UserName:     MaxUserName,
 		AccountName:  MinAccountName,
-		RoomName:     MaxRoomName,
 		Page:         1000,
 		PageBytes:    60 << 10,
 		History:      200,

@@ -74,11 +74,12 @@ func (n Name) Len() int { return utf8.RuneCountInString(n.shown) }
 func (n Name) IsZero() bool { return n == Name{} }
 
 // reserved are the names that no user may have: those of the server and its
-// services, and the head words that clients of the line protocol look for
-// (nameerror, verified, error, joined, left). They are keys.
+// services, and the head words of the line protocol: a user called by one could
+// say what its clients take for an answer of the server. They are keys.
 var reserved = [...]string{
 	"server", "system", "parley", "nickserv", "chanserv", "operserv", "everyone",
 	"nameerror", "verified", "error", "joined", "left",
+	"created", "rooms", "members", "clients", "welcome", "you",
 }
 
 // parseName is the rule of §1.5, but for the reserved names. The steps of RFC 8265

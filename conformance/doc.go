@@ -33,7 +33,8 @@
 // A line that begins with # is a comment. Those before the first step may say
 // something about the story:
 //
-//	# clause: 1.3 F30   where the protocol page and the threats page say it; required
+//	# clause: 1.3 F30   where docs/protocol-*.md say it, and a number of the
+//	                    case, for those who look for it; required
 //	# extension         the story wants more than the two published protocols name:
 //	                    our commands, pushes, error types or wordings. The others
 //	                    read those protocols, where they are silent, as the

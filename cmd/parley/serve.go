@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -72,7 +73,7 @@ func serve(ctx context.Context, cfg config.Config, load func() (config.Config, e
 	}
 	for _, name := range []string{"text", "line"} {
 		if addr := s.Addr(name); addr != nil {
-			fmt.Fprintf(out, "%s %s\n", name, addr)
+			fmt.Fprintf(out, "%s %s\n", name, shownAddress(addr))
 		}
 	}
 	fmt.Fprintln(out, "ready")
@@ -87,6 +88,14 @@ func serve(ctx context.Context, cfg config.Config, load func() (config.Config, e
 		log.Info("the configuration was read again")
 	})
 	return shutdown(s, log, why)
+}
+
+// shownAddress writes an address as a flag takes it.
+func shownAddress(addr net.Addr) string {
+	if addr.Network() == "unix" {
+		return "unix:" + addr.String()
+	}
+	return addr.String()
 }
 
 // wait returns why the server should end; nil: somebody asked for it.

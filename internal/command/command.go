@@ -19,7 +19,7 @@ const (
 
 // Command is one row of the table. One of Now, Work and Post does the work;
 // which one it is tells the door how to run it. Each gives the values of the
-// answer, or an error.
+// answer, or an error. Only req has none of them: Table.Find takes it apart.
 type Command struct {
 	Name  string
 	Args  string // as the help shows them: "room,[text]"

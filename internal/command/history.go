@@ -27,7 +27,7 @@ var history = &Command{
 		if err != nil {
 			return nil, err
 		}
-		return r.historyValues(messages, page.Forward), nil
+		return r.historyValues(messages, page.Forward)
 	},
 }
 
@@ -59,7 +59,7 @@ func (r *Request) historyPage() (page hub.Page, err error) {
 
 // historyValues shows as many messages as one answer holds: the latest ones,
 // or the first ones when reading forward.
-func (r *Request) historyValues(messages []parley.Message, forward bool) []string {
+func (r *Request) historyValues(messages []parley.Message, forward bool) ([]string, error) {
 	if !forward {
 		slices.Reverse(messages)
 	}
@@ -70,6 +70,9 @@ func (r *Request) historyValues(messages []parley.Message, forward bool) []strin
 		}
 		fit++
 	}
+	if fit == 0 && len(messages) > 0 {
+		return nil, errNothingFits
+	}
 	messages = messages[:fit]
 	if !forward {
 		slices.Reverse(messages)
@@ -78,7 +81,7 @@ func (r *Request) historyValues(messages []parley.Message, forward bool) []strin
 	for i := range messages {
 		values = append(values, historyValue(&messages[i])...)
 	}
-	return values
+	return values, nil
 }
 
 func historyValue(m *parley.Message) []string {

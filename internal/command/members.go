@@ -16,6 +16,6 @@ var members = &Command{
 		if err != nil {
 			return nil, err
 		}
-		return r.page("members", names), nil
+		return r.page("members", names)
 	},
 }

@@ -15,6 +15,6 @@ var myrooms = &Command{
 		if err != nil {
 			return nil, err
 		}
-		return r.page("myrooms", names), nil
+		return r.page("myrooms", names)
 	},
 }

@@ -7,7 +7,7 @@ import (
 
 // page gives the head word and as many of the names as one answer holds; the
 // client asks for the rest with the last one it got.
-func (r *Request) page(head string, names []parley.Name) []string {
+func (r *Request) page(head string, names []parley.Name) ([]string, error) {
 	size, most := len(head), r.pageBytes()
 	values := append(make([]string, 0, 1+min(len(names), r.Limits.Page)), head)
 	for _, name := range names {
@@ -17,8 +17,15 @@ func (r *Request) page(head string, names []parley.Name) []string {
 		}
 		values = append(values, name.String())
 	}
-	return values
+	if len(values) == 1 && len(names) > 0 {
+		return nil, errNothingFits
+	}
+	return values, nil
 }
+
+// errNothingFits refuses a list of which the request IDs leave no room for even
+// one entry: an empty answer would mean that there is none.
+var errNothingFits = parley.Errorf(parley.CodeRequestTooLong, "the request IDs leave no room for an answer")
 
 // pageBytes is the most that a list takes in one answer.
 func (r *Request) pageBytes() int { return min(r.Limits.PageBytes, r.Room) }

@@ -10,6 +10,6 @@ var rooms = &Command{
 	Most: 1,
 	Help: "lists the rooms, from the first name behind after",
 	Work: func(ctx context.Context, r *Request) ([]string, error) {
-		return r.page("rooms", r.Hub.Rooms(r.arg(0))), nil
+		return r.page("rooms", r.Hub.Rooms(r.arg(0)))
 	},
 }

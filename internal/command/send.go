@@ -14,6 +14,9 @@ var send = &Command{
 	Needs: Named,
 	Help:  "sends a command to the user's programs; text with one argument is a private message",
 	Post: func(r *Request) (hub.Draft, func(hub.Receipt) []string, error) {
+		if r.Args[1] == "" {
+			return hub.Draft{}, nil, parley.Errorf(parley.CodeSyntax, "the command for the user's programs is empty")
+		}
 		d := hub.Draft{To: r.Args[0], Private: true}
 		if r.Args[1] == "text" && len(r.Args) == 3 {
 			d.Text = r.Args[2]

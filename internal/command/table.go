@@ -35,7 +35,7 @@ func (t *Table) Rows() []*Command { return t.rows }
 // Call is what a message asks for.
 type Call struct {
 	Prefix  []string // "req", ID, for each request ID around the command
-	Command *Command // nil when Err is set
+	Command *Command // nil when there is none
 	Args    []string
 	Err     error // why there is nothing to run
 }

@@ -10,6 +10,6 @@ var users = &Command{
 	Most: 1,
 	Help: "lists who is online, from the first name behind after",
 	Work: func(ctx context.Context, r *Request) ([]string, error) {
-		return r.page("users", r.Hub.Users(r.arg(0))), nil
+		return r.page("users", r.Hub.Users(r.arg(0)))
 	},
 }

@@ -63,7 +63,8 @@ func (c *Conn) Put(b []byte) {
 	}
 }
 
-// Cut ends the connection: what it asked is answered, then it is told why.
+// Cut ends the connection: what it asked is answered, unless it does not read,
+// then it is told why.
 func (c *Conn) Cut(why *parley.Error) {
 	if c.outbox.cut(why) {
 		c.driver.interrupt()

@@ -2,10 +2,10 @@
 // reading, the queue towards the peer, deadlines, limits, and the end.
 //
 // A [Protocol] is a push parser: it is fed what was read and never waits. A
-// driver owns each connection: it alone reads, feeds, writes and closes. The
-// driver here is the pump: one goroutine that reads, and a second one only
-// while there is something to write or a result to hand over. Protocols see
-// neither; they see a [Conn].
+// driver owns each connection: it alone reads, feeds, writes and, but for a
+// shutdown by force, closes. The driver here is the pump: one goroutine that
+// reads, and a second one only while there is something to write or a result to
+// hand over. Protocols see neither; they see a [Conn].
 //
 // Invariants:
 //

@@ -14,6 +14,6 @@ type Protocol interface {
 	Deadline(c *Conn)
 	// Farewell says why we end the connection; what it answers still leaves.
 	Farewell(c *Conn, why *parley.Error)
-	// End is called once, last: the peer is gone.
+	// End is called once, last: nothing more is said to the peer.
 	End(c *Conn)
 }

@@ -10,8 +10,7 @@ import (
 )
 
 // Guest gives the session an unregistered, unused name until it ends. It
-// replaces an earlier identity. CodeInvalidName, CodeNameTooShort,
-// CodeNameTaken.
+// replaces an earlier identity. CodeInvalidName, CodeNameTaken.
 func (s *Session) Guest(ctx context.Context, called string) error {
 	name, err := parley.ParseUserName(called)
 	if err != nil {

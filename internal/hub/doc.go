@@ -13,7 +13,7 @@
 //     delivered and acknowledged only after the store has committed it.
 //  2. The order of a room is the order in which publish ran under its lock. The
 //     audience is who is in the room at that instant.
-//  3. There are three locks, taken in this order: Hub.mu, room.mu, a sink's own.
+//  3. There are three locks that nest, in this order: Hub.mu, room.mu, a sink's own.
 //     Under them nothing waits, and no door is called but Dialect.Append and
 //     Sink.Put.
 //  4. Only the journal's goroutine calls Store.Commit. Every answer of a post

@@ -58,10 +58,11 @@ func (p *passwords) inPlace(ctx context.Context, work func() error) error {
 		p.waiting.Add(-1)
 		return parley.Errorf(parley.CodeRateLimited, "too many people log in at this moment; try again")
 	}
-	defer p.waiting.Add(-1)
 	select {
 	case p.places <- struct{}{}:
+		p.waiting.Add(-1)
 	case <-ctx.Done():
+		p.waiting.Add(-1)
 		return ctx.Err()
 	}
 	defer func() { <-p.places }()

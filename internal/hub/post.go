@@ -18,8 +18,9 @@ type Draft struct {
 	Command  string   // instead of Text: a command for the user's programs
 	Args     []string // of Command
 	ClientID string   // the client's own name for the message, or empty
-	// Done is called once, from the journal's goroutine, for a draft that Post
-	// left to the journal; in the order of the posts. It must not wait.
+	// Done is called once for a draft that Post left to the journal, in the order
+	// of the posts: from its goroutine, or from Post when it is closed. It must
+	// not wait.
 	Done func(Receipt, error)
 }
 

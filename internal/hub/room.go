@@ -18,12 +18,18 @@ type room struct {
 	guest bool // made by a guest: deleted when it has stood empty
 
 	mu       sync.Mutex
-	sessions []*Session       // in the room; the audience
+	sessions []occupant       // in the room; the audience
 	at       map[*Session]int // where each stands in sessions
 	users    map[*user]int    // how many of its sessions are in the room
 	topic    string
 	emptied  time.Time // when the last session went, or the room was loaded
 	deleted  bool      // gone, or about to be
+}
+
+// occupant is a session in a room, and the user as which it came.
+type occupant struct {
+	session *Session
+	user    *user
 }
 
 func newRoom(record RoomRecord, now time.Time) *room {
@@ -35,8 +41,8 @@ func newRoom(record RoomRecord, now time.Time) *room {
 
 // publish gives a run to everybody in the room. The caller holds r.mu.
 func (r *room) publish(run *Run) {
-	for _, s := range r.sessions {
-		run.put(s)
+	for _, o := range r.sessions {
+		run.put(o.session)
 	}
 }
 
@@ -72,7 +78,7 @@ func (r *room) enter(s *Session, u *user, run *Run) bool {
 		r.publish(run)
 	}
 	r.at[s] = len(r.sessions)
-	r.sessions = append(r.sessions, s)
+	r.sessions = append(r.sessions, occupant{s, u})
 	r.users[u]++
 	return true
 }
@@ -102,10 +108,10 @@ func (r *room) exitAll(u *user, asked *Session, run *Run, now time.Time) []*Sess
 	run.add(parley.Left{Room: r.name, User: u.Name}, asked)
 	r.publish(run)
 	var gone []*Session
-	for _, s := range slices.Clone(r.sessions) {
-		if s.user.Load() == u {
-			r.remove(s, u, now)
-			gone = append(gone, s)
+	for _, o := range slices.Clone(r.sessions) {
+		if o.user == u {
+			r.remove(o.session, u, now)
+			gone = append(gone, o.session)
 		}
 	}
 	return gone
@@ -127,8 +133,8 @@ func (r *room) remove(s *Session, u *user, now time.Time) bool {
 	}
 	last := len(r.sessions) - 1
 	r.sessions[at] = r.sessions[last]
-	r.at[r.sessions[at]] = at
-	r.sessions[last] = nil
+	r.at[r.sessions[at].session] = at
+	r.sessions[last] = occupant{}
 	r.sessions = r.sessions[:last]
 	delete(r.at, s)
 	if r.users[u]--; r.users[u] == 0 {

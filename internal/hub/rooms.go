@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/parley-chat/parley"
 )
@@ -70,10 +71,7 @@ func (s *Session) Join(ctx context.Context, called ...string) ([]Outcome, error)
 		return outcomes, nil
 	}
 	h := s.hub
-	h.mu.RLock()
-	full := len(s.rooms)+len(rooms) > h.limits.RoomsJoined
-	h.mu.RUnlock()
-	if full {
+	if s.tooManyRooms(rooms) {
 		return nil, parley.Errorf(parley.CodeTooMany, "a session may be in %d rooms; leave some first", h.limits.RoomsJoined)
 	}
 	if !u.IsAccount() {
@@ -92,6 +90,21 @@ func (s *Session) Join(ctx context.Context, called ...string) ([]Outcome, error)
 		},
 		apply: func() { s.enter(u, rooms, outcomes) },
 	})
+}
+
+// tooManyRooms tells whether a session that entered the rooms would be in more
+// than it may.
+func (s *Session) tooManyRooms(rooms []*room) bool {
+	h := s.hub
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	count := len(s.rooms)
+	for _, r := range rooms {
+		if !slices.Contains(s.rooms, r) {
+			count++
+		}
+	}
+	return count > h.limits.RoomsJoined && count > len(s.rooms)
 }
 
 // stillThere refuses rooms that are being deleted.

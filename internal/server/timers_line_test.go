@@ -102,8 +102,10 @@ func TestChunkRest(t *testing.T) {
 		{name: "a character in two", parts: []part{{0, head + "\xc3"}, {30 * ms, "\xa9"}}, want: []part{{30 * ms, "é"}}},
 		{name: "half a character", parts: []part{{0, head + "\xc3"}}, want: []part{{50 * ms, "Error: messages must be UTF-8"}}},
 		{name: "LF ends it", parts: []part{{0, head + x(600) + "\n"}}, want: []part{{0, x(600)}}},
-		{name: "too long in pieces, and its tail", parts: []part{{0, x(2500)}, {40 * ms, x(2500)}, {80 * ms, "kill"}, {131 * ms, "hello"}},
-			want: []part{{40 * ms, "Error: message longer than 4096 bytes"}, {131 * ms, "Verified"}}},
+		{
+			name: "too long in pieces, and its tail", parts: []part{{0, x(2500)}, {40 * ms, x(2500)}, {80 * ms, "kill"}, {131 * ms, "hello"}},
+			want: []part{{40 * ms, "Error: message longer than 4096 bytes"}, {131 * ms, "Verified"}},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, h *host) {

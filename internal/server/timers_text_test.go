@@ -51,12 +51,18 @@ func TestFrameDeadlineIsAbsolute(t *testing.T) {
 		{name: "a byte every nine seconds", parts: drip(longest, 9*time.Second), want: 10 * time.Second},
 		{name: "a byte every second", parts: drip(longest, time.Second), want: 10 * time.Second},
 		{name: "begun late", parts: []part{{3 * time.Minute, "\x00"}}, want: 3*time.Minute + 10*time.Second},
-		{name: "the second frame begins with the end of the first",
-			parts: []part{{0, nop[:3]}, {9 * time.Second, nop[3:] + "\x00"}}, want: 19 * time.Second, answers: 1},
-		{name: "behind a whole frame in one packet",
-			parts: []part{{time.Second, nop + nop + nop[:6]}}, want: 11 * time.Second, answers: 2},
-		{name: "each frame has its own time",
-			parts: append(drip(nop, time.Second), part{8 * time.Second, nop[:7]}), want: 18 * time.Second, answers: 1},
+		{
+			name:  "the second frame begins with the end of the first",
+			parts: []part{{0, nop[:3]}, {9 * time.Second, nop[3:] + "\x00"}}, want: 19 * time.Second, answers: 1,
+		},
+		{
+			name:  "behind a whole frame in one packet",
+			parts: []part{{time.Second, nop + nop + nop[:6]}}, want: 11 * time.Second, answers: 2,
+		},
+		{
+			name:  "each frame has its own time",
+			parts: append(drip(nop, time.Second), part{8 * time.Second, nop[:7]}), want: 18 * time.Second, answers: 1,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, h *host) {
@@ -172,16 +178,24 @@ func TestWaitingForTheServerIsNotTheClientsFault(t *testing.T) {
 		parts   []part
 		want    []string // heads of the answers
 	}{
-		{name: "a request behind a post, in two packets", session: "10m",
+		{
+			name: "a request behind a post, in two packets", session: "10m",
 			parts: []part{{0, string(frame("say", "lobby", "hi")) + "\x00"}, {9 * time.Second, string(frame("whoami"))[1:]}},
-			want:  []string{"ok", "user"}},
-		{name: "a request behind a change, in two packets", session: "10m",
+			want:  []string{"ok", "user"},
+		},
+		{
+			name: "a request behind a change, in two packets", session: "10m",
 			parts: []part{{0, string(frame("new", "den")) + "\x00"}, {time.Second, string(frame("whoami"))[1:]}},
-			want:  []string{"ok", "user"}},
-		{name: "a session shorter than a change", session: "3s",
-			parts: []part{{0, string(frame("new", "den"))}}, want: []string{"ok"}},
-		{name: "a session shorter than a post and what waits for it", session: "3s",
-			parts: []part{{0, string(frame("say", "lobby", "hi")) + string(frame("whoami"))}}, want: []string{"ok", "user"}},
+			want:  []string{"ok", "user"},
+		},
+		{
+			name: "a session shorter than a change", session: "3s",
+			parts: []part{{0, string(frame("new", "den"))}}, want: []string{"ok"},
+		},
+		{
+			name: "a session shorter than a post and what waits for it", session: "3s",
+			parts: []part{{0, string(frame("say", "lobby", "hi")) + string(frame("whoami"))}}, want: []string{"ok", "user"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, h *host) {

@@ -56,16 +56,32 @@ func TestHalfCloseOnTextDoor(t *testing.T) {
 	c := h.textOn()
 	var all []byte
 	for _, request := range [][]string{
-		{"nop"}, {"register", "alice", "secret"}, {"login", "alice", "secret"}, {"send", "bob", "text", "1"},
-		{"say", "lobby", "2"}, {"tell", "bob", "3"}, {"whoami"}, {"history", "lobby"}, {"frobnicate"}, {"nop"},
+		{"nop"},
+		{"register", "alice", "secret"},
+		{"login", "alice", "secret"},
+		{"send", "bob", "text", "1"},
+		{"say", "lobby", "2"},
+		{"tell", "bob", "3"},
+		{"whoami"},
+		{"history", "lobby"},
+		{"frobnicate"},
+		{"nop"},
 	} {
 		all = append(all, frame(request...)...)
 	}
 	c.raw(all)
 	c.Conn.(*net.TCPConn).CloseWrite()
 	for i, want := range [][]string{
-		nil, {"ok"}, {"ok"}, {"ok"}, {"ok", "*", "*"}, {"ok", "*", "*"}, {"user", "alice"},
-		{"history", "*", "*", "alice", "2"}, {"error", "nonfatal", "command_not_found", "*"}, nil,
+		nil,
+		{"ok"},
+		{"ok"},
+		{"ok"},
+		{"ok", "*", "*"},
+		{"ok", "*", "*"},
+		{"user", "alice"},
+		{"history", "*", "*", "alice", "2"},
+		{"error", "nonfatal", "command_not_found", "*"},
+		nil,
 	} {
 		if got := c.recv(); !like(got, want) {
 			t.Fatalf("answer %d: got %q, want %q", i, got, want)
@@ -79,12 +95,16 @@ func TestHalfCloseOnLineDoor(t *testing.T) {
 		name, sent string
 		want       []string
 	}{
-		{name: "lines", sent: "alice\nhello\nsend lobby - hi\njoin lobby\nrooms\nlast",
-			want: []string{"Welcome*", "Verified", "alice says in room lobby hi", "Joined lobby (ok)", "Rooms lobby", "Verified"}},
+		{
+			name: "lines", sent: "alice\nhello\nsend lobby - hi\njoin lobby\nrooms\nlast",
+			want: []string{"Welcome*", "Verified", "alice says in room lobby hi", "Joined lobby (ok)", "Rooms lobby", "Verified"},
+		},
 		{name: "a chunk", sent: "alice", want: []string{"Welcome*"}},
 		{name: "a chunk that is held", sent: strings.Repeat("x", 600), want: []string{"NAMEERROR"}},
-		{name: "a line that is too long, without its end", sent: "alice\n" + strings.Repeat("x", 5000),
-			want: []string{"Welcome*", "Error: message longer than 4096 bytes"}},
+		{
+			name: "a line that is too long, without its end", sent: "alice\n" + strings.Repeat("x", 5000),
+			want: []string{"Welcome*", "Error: message longer than 4096 bytes"},
+		},
 		{name: "nothing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -265,8 +285,10 @@ func TestFlooderHearsWhy(t *testing.T) {
 	}{
 		{name: "a frame too long", door: "text", first: "\xff\xff\xff\xff", want: "error,fatal,request_too_long,a request has at most 65536 bytes"},
 		{name: "no frame", door: "text", first: "\x00\x00\x00\x01\x01", want: "error,fatal,syntax,a frame is a length of four bytes\\, a null byte\\, and the data"},
-		{name: "requests, then no frame", door: "text", first: strings.Repeat(string(frame("help")), 100) + "\x00\x00\x00\x01\x01",
-			want: "error,fatal,syntax,a frame is a length of four bytes\\, a null byte\\, and the data"},
+		{
+			name: "requests, then no frame", door: "text", first: strings.Repeat(string(frame("help")), 100) + "\x00\x00\x00\x01\x01",
+			want: "error,fatal,syntax,a frame is a length of four bytes\\, a null byte\\, and the data",
+		},
 		{name: "a bad name", door: "line", first: "a b c\n", want: "NAMEERROR\n"},
 		{name: "a long name", door: "line", first: strings.Repeat("x", 5000), want: "NAMEERROR"},
 	} {

@@ -15,7 +15,7 @@ const forgetPerID = 2
 // Append keeps a message. Refusals: CodeRoomNotFound (or no such conversation),
 // CodeUserNotFound (one of a pair is no account), CodeSyntax (a client id that
 // stands for something else). A client id of a sender that is no account is
-// ignored: numbers of guests begin anew with every process.
+// ignored: nobody could say it again after a restart.
 func (t *tx) Append(r *hub.Record) (repeated bool, err error) {
 	if err := t.usable(); err != nil {
 		return false, err

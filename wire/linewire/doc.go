@@ -5,8 +5,9 @@
 //
 // Invariants:
 //
-//  1. Nothing that an Append function is given, except a head word, can add a
-//     line break or another control character than TAB to what it appends.
-//  2. No message that an Append function appends is longer than the limit it
-//     was given, its LF not counted, and none is cut inside a character.
+//  1. No text that is said, and no text of an error, can add a line break or
+//     another control character than TAB to what is appended. Names are those
+//     of parley.Name, or went through Clean.
+//  2. No message with a limit is longer than it, its LF not counted, as long as
+//     every name is; and none is cut inside a character.
 package linewire

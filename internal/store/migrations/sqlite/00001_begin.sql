@@ -30,7 +30,7 @@ CREATE TABLE rooms (
     name    TEXT    NOT NULL,
     open    INTEGER NOT NULL, -- outsiders may speak
     guest   INTEGER NOT NULL, -- made by a guest
-    creator INTEGER NOT NULL, -- a user's number, which may be a guest's, or 0
+    creator INTEGER NOT NULL, -- an account's number, or 0
     created INTEGER NOT NULL,
     topic   TEXT    NOT NULL,
     crc     INTEGER NOT NULL
