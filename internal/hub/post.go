@@ -63,7 +63,6 @@ type post struct {
 
 	from     *user
 	room     *room // where to, or nil
-	to       *user // the receiver, if online
 	receiver parley.User
 	unknown  bool // the receiver is not online: the store must be asked
 	message  parley.Message
@@ -74,7 +73,7 @@ type post struct {
 // resolve decides whether the draft is allowed, and where it goes, by what is
 // true at this instant.
 func (p *post) resolve() {
-	p.err, p.room, p.to, p.unknown = nil, nil, nil, false
+	p.err, p.room, p.unknown = nil, nil, false
 	p.from = p.session.user.Load()
 	if p.from == nil {
 		p.err = parley.ErrNotLoggedIn
@@ -110,7 +109,7 @@ func (p *post) resolveUser() {
 	u, name := h.online(p.draft.To)
 	switch {
 	case u != nil:
-		p.to, p.receiver = u, u.User
+		p.receiver = u.User
 	case name.IsZero():
 		p.err = errNoUser(p.draft.To)
 	default:
