@@ -117,8 +117,8 @@ func (r *room) exitAll(u *user, asked *Session, run *Run, now time.Time) []*Sess
 	return gone
 }
 
-// left notes that somebody went for good: a guest's room that stands empty has
-// an hour from now, or from when the last session goes.
+// left notes that a member went: a guest's room that stands empty has an hour
+// from then, too.
 func (r *room) left(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

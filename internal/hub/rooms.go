@@ -176,16 +176,14 @@ func (s *Session) Leave(ctx context.Context, called ...string) ([]Outcome, error
 func (s *Session) leave(ctx context.Context, u *user, r *room) error {
 	h := s.hub
 	was := false
-	exit := func() {
-		if was = h.exitAll(u, r, s) || was; was {
-			r.left(h.now())
-		}
-	}
+	exit := func() { was = h.exitAll(u, r, s) || was }
 	if u.IsAccount() {
 		err := h.journal.do(ctx, &change{
 			check: func() error { return stillThere([]*room{r}) },
 			store: func(tx Tx) (err error) {
-				was, err = tx.SetMember(r.id, u.ID, false)
+				if was, err = tx.SetMember(r.id, u.ID, false); was {
+					r.left(h.now())
+				}
 				return err
 			},
 			apply: exit,

@@ -64,7 +64,9 @@ func (h *Hub) deleteRoom(ctx context.Context, r *room) error {
 			return nil
 		},
 		store: func(tx Tx) (err error) {
-			gone, err = tx.DeleteRoom(r.id)
+			if r.empty(h.now().Add(-h.limits.GuestRoom)) { // still, after what was written before
+				gone, err = tx.DeleteRoom(r.id)
+			}
 			return err
 		},
 		apply: func() {
