@@ -68,6 +68,11 @@ func serveChild(t *testing.T, data string, more ...string) *child {
 // stop sends a signal and waits for the end; it gives the exit code.
 func (c *child) stop(sig os.Signal) int {
 	c.cmd.Process.Signal(sig)
+	return c.wait()
+}
+
+// wait waits for the end of the server and gives its exit code.
+func (c *child) wait() int {
 	c.cmd.Wait()
 	return c.cmd.ProcessState.ExitCode()
 }
