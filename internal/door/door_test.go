@@ -7,7 +7,9 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -20,8 +22,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // echo is a protocol of lines: it answers each, after what the line asks for.
 type echo struct {
-	mu    *sync.Mutex
-	ended *int
+	mu       *sync.Mutex
+	ended    *int
+	panicsIn string
 }
 
 func (e *echo) Feed(c *door.Conn, in []byte, _ int) (used int) {
@@ -48,6 +51,11 @@ func (e *echo) serve(c *door.Conn, line string) {
 		c.SetDeadline(time.Now())
 	case "work":
 		c.Park(func(context.Context) func() { return func() { c.Answer([]byte("worked\n")) } })
+	case "panic at the end":
+		e.panicsIn = "End"
+	case "panic in farewell":
+		e.panicsIn = "Farewell"
+		c.Cut(parley.Errorf(parley.CodeForbidden, "cut"))
 	case "cut":
 		c.Cut(parley.Errorf(parley.CodeForbidden, "cut"))
 	case "close":
@@ -66,12 +74,18 @@ func (e *echo) Deadline(*door.Conn) { panic("in Deadline") }
 
 func (e *echo) Farewell(c *door.Conn, why *parley.Error) {
 	c.Answer([]byte("bye " + string(why.Code) + "\n"))
+	if e.panicsIn == "Farewell" {
+		panic("in Farewell")
+	}
 }
 
 func (e *echo) End(*door.Conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	*e.ended++
+	if e.panicsIn == "End" {
+		panic("in End")
+	}
 }
 
 // listen starts a listener of echoes on loopback; it counts their ends.
@@ -141,6 +155,8 @@ func TestWhatAConnectionIsTold(t *testing.T) {
 		{"panic in Feed", []string{"a", "panic", "b"}, "a\nbye unhandled\n"},
 		{"panic in parked work", []string{"a", "panic later"}, "a\nbye unhandled\n"},
 		{"panic in a result", []string{"a", "panic after"}, "a\nbye unhandled\n"},
+		{"panic in Farewell", []string{"a", "panic in farewell"}, "a\nbye forbidden\n"},
+		{"panic in End", []string{"a", "panic at the end", "b"}, "a\nb\n"},
 	} {
 		if got := talk(t, address, tt.lines...); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
@@ -227,4 +243,75 @@ func TestShutdownByForce(t *testing.T) {
 	pool.Cancel()
 	l.Shutdown(ctx, parley.ErrShuttingDown)
 	pool.Close()
+}
+
+// TestPanicInOpen holds that a protocol that cannot even begin costs its
+// connection alone.
+func TestPanicInOpen(t *testing.T) {
+	limits := parley.DefaultLimits()
+	l := &door.Listener{
+		Name: "mined", Limits: &limits, Log: slog.New(slog.DiscardHandler),
+		Open: func(*door.Conn) door.Protocol { panic("in Open") },
+	}
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	l.Drive(theirs)
+	if all, err := io.ReadAll(ours); len(all) > 0 || err != nil {
+		t.Errorf("told %q, %v; want the end of the connection", all, err)
+	}
+	l.Shutdown(t.Context(), parley.ErrShuttingDown)
+}
+
+// scarce is a net.Listener that has no descriptor for a connection so many
+// times; it notes when it was asked.
+type scarce struct {
+	refuses int
+	asked   []time.Time
+	conns   chan net.Conn
+}
+
+func (s *scarce) Accept() (net.Conn, error) {
+	s.asked = append(s.asked, time.Now())
+	if s.refuses--; s.refuses >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+	}
+	if conn, ok := <-s.conns; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (s *scarce) Close() error   { close(s.conns); return nil }
+func (s *scarce) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestOutOfDescriptors holds that accepting neither ends nor spins when there
+// are no descriptors left, and goes on when there are (T08).
+func TestOutOfDescriptors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := parley.DefaultLimits()
+		l := &door.Listener{
+			Name: "echo", Limits: &limits, Log: slog.New(slog.DiscardHandler),
+			Open: func(*door.Conn) door.Protocol { return &echo{mu: &sync.Mutex{}, ended: new(int)} },
+		}
+		from := &scarce{refuses: 10, conns: make(chan net.Conn, 1)}
+		ours, theirs := net.Pipe()
+		from.conns <- theirs
+		var serving sync.WaitGroup
+		serving.Go(func() { l.Serve(from) })
+		io.WriteString(ours, "well\n")
+		answer := make([]byte, 5)
+		if _, err := io.ReadFull(ours, answer); err != nil || string(answer) != "well\n" {
+			t.Errorf("told %q, %v", answer, err)
+		}
+		ours.Close()
+		l.Shutdown(t.Context(), parley.ErrShuttingDown)
+		serving.Wait()
+		want := 10 * time.Millisecond
+		for i := range 10 {
+			if got := from.asked[i+1].Sub(from.asked[i]); got != want {
+				t.Errorf("pause %d was %v, want %v", i, got, want)
+			}
+			want = min(2*want, time.Second)
+		}
+	})
 }

@@ -38,8 +38,12 @@ func (p *pump) serve(open func(*Conn) Protocol) {
 	c := p.conn
 	c.active.Store(time.Now().UnixNano())
 	p.turn.Lock()
-	c.protocol = open(c)
+	p.hand(func() { c.protocol = open(c) })
 	p.turn.Unlock()
+	if c.protocol == nil {
+		p.net.Close()
+		return
+	}
 	gone := p.read()
 	p.finish(gone)
 }
@@ -142,14 +146,14 @@ func (p *pump) finish(gone bool) {
 	p.turn.Lock()
 	c.closing = true
 	if why := c.outbox.cutFor(); why != nil && !gone {
-		c.protocol.Farewell(c, why)
+		p.hand(func() { c.protocol.Farewell(c, why) })
 	}
 	p.turn.Unlock()
 	p.wakeIfNeeded()
 	p.await(c.outbox.idle)
 	p.alarm(time.Time{})
 	p.turn.Lock()
-	c.protocol.End(c) // before we linger: a name is free at once
+	p.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
 	p.turn.Unlock()
 	c.outbox.drop()
 	p.linger()
@@ -233,7 +237,8 @@ func (p *pump) mayFeed() bool {
 	return p.hungry && !p.conn.Waiting()
 }
 
-// hand runs one result. A panic costs the connection.
+// hand runs one result, or a method of the protocol. A panic costs the
+// connection.
 func (p *pump) hand(result func()) {
 	defer func() {
 		if fault := recover(); fault != nil {

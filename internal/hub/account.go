@@ -29,15 +29,18 @@ func (s *Session) Guest(ctx context.Context, called string) error {
 	if err != nil {
 		return err
 	}
+	given := false
+	defer func() {
+		if !given {
+			h.freeHeld(u)
+		}
+	}()
 	if err := h.notRegistered(ctx, name); err != nil {
-		h.freeHeld(u)
 		return err
 	}
-	if err := s.become(func() (*user, error) { return u, nil }); err != nil {
-		h.freeHeld(u)
-		return err
-	}
-	return nil
+	err = s.become(func() (*user, error) { return u, nil })
+	given = err == nil
+	return err
 }
 
 // notRegistered refuses a name that an account has, or looks like.

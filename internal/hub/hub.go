@@ -201,8 +201,11 @@ func (h *Hub) online(called string) (*user, parley.Name) {
 		u = h.names.byKey[name.Key()]
 		h.mu.RUnlock()
 	}
-	if u == nil || !h.isOnline(u) {
+	switch {
+	case u == nil:
 		return nil, name
+	case !h.isOnline(u):
+		return nil, u.Name // it is being given to somebody
 	}
 	return u, u.Name
 }

@@ -128,7 +128,7 @@ func (r *room) left(now time.Time) {
 // remove takes a session out in constant time. The caller holds r.mu.
 func (r *room) remove(s *Session, u *user, now time.Time) bool {
 	at, ok := r.at[s]
-	if !ok {
+	if !ok || r.sessions[at].user != u {
 		return false
 	}
 	last := len(r.sessions) - 1

@@ -59,8 +59,9 @@ func (s *Session) become(pick func() (*user, error)) error {
 	return nil
 }
 
-// release ends the session's identity: it leaves its rooms, and the name is
-// free when no other session speaks under it.
+// release ends the session's identity: it leaves its rooms, and then the name
+// is free when no other session speaks under it. In this order, so that nobody
+// who takes the name next is seen to come before the last one is seen to go.
 func (s *Session) release(reason string) {
 	u := s.user.Load()
 	if u == nil {
@@ -72,15 +73,17 @@ func (s *Session) release(reason string) {
 		h.mu.Unlock()
 		return
 	}
-	u.sessions = without(u.sessions, s)
-	if len(u.sessions) == 0 {
-		h.names.free(u)
-	}
 	rooms := s.rooms
 	s.rooms = nil
 	h.mu.Unlock()
 	for _, r := range rooms {
 		r.exit(s, u, reason, h.newRun(), h.now())
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	u.sessions = without(u.sessions, s)
+	if len(u.sessions) == 0 {
+		h.names.free(u)
 	}
 }
 

@@ -35,6 +35,9 @@ func newClient(t testing.TB, c net.Conn) *client {
 	return &client{Conn: c, t: t, r: bufio.NewReader(c)}
 }
 
+// use lets another test go on with the client.
+func (c *client) use(t testing.TB) { c.t = t }
+
 // raw sends bytes as they are.
 func (c *client) raw(b []byte) {
 	c.t.Helper()

@@ -134,7 +134,17 @@ func (c *conn) reset() {
 	}
 }
 
-// taken tells how many bytes of what was written the other end has not read.
+// waitTaken waits until the other end has read what was written, or cannot.
+func (c *conn) waitTaken() {
+	s := c.out
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.buf) > 0 && s.deaf == nil && !s.writeBy.rang() {
+		s.changed.Wait()
+	}
+}
+
+// untaken tells how many bytes of what was written the other end has not read.
 func (c *conn) untaken() int {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()

@@ -1,24 +1,32 @@
 package server_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
-	"os"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/parley-chat/parley/wire/textwire"
 )
 
-// The states that a fuzzed client may be in before it goes astray.
-const (
-	nobody = iota
-	asGuest
-	inRoom
-	states
+// The states in which a fuzzed client goes astray: what it sent before, one
+// write each.
+var (
+	textStates = [][]string{
+		nil,
+		{string(frame("guest", "fuzzer"))},
+		{string(frame("guest", "fuzzer")), string(frame("join", "lobby"))},
+		{string(frame("login", "account", "secret")), string(frame("join", "lobby")), string(frame("copies", "on"))},
+	}
+	lineStates = [][]string{
+		nil,
+		{"fuzzer\n"},
+		{"fuzzer\njoin lobby\n"},
+		{"fuzzer"}, // chunk mode
+		{"account secret\n", "join lobby\n"},
+	}
 )
 
 // FuzzTextDoor sends arbitrary bytes, cut into arbitrary reads, to the text door
@@ -32,131 +40,128 @@ func FuzzTextDoor(f *testing.F) {
 		string(frame("post", "@witness", "c1", "a\r\nb")) + string(frame("send", "witness", "dice", "\x00")),
 		string(frame("copies", "on")) + string(frame("logout")) + string(frame("whoami")),
 		string(frame("new", "attic")) + string(frame("members", "attic")) + string(frame("users")) + string(frame("rooms", "l")),
+		string(frame("register", "fuzzer", "x")) + string(frame("login", "fuzzer", "x")) + string(frame("passwd", "x", "x")) + string(frame("myrooms")),
+		string(frame("tell", "account", "hi")) + string(frame("history", "@account", "before", "1-0000000000001", "9")),
+		string(frame("req", "1", "req", "2", "req", "3", "help")) + string(frame("help", "say")),
 	} {
-		for state := range states {
+		for state := range textStates {
 			f.Add([]byte(seed), byte(3), byte(state))
 		}
 	}
 	h := start(f)
+	h.account("account")
 	witness := h.guest("witness")
 	f.Fuzz(func(t *testing.T, in []byte, step, state byte) {
-		conn := h.memory("text", roomy)
-		defer conn.Close()
-		var setUp []byte
-		switch state % states {
-		case inRoom:
-			setUp = append(frame("guest", "fuzzer"), frame("join", "lobby")...)
-		case asGuest:
-			setUp = frame("guest", "fuzzer")
-		}
-		stray(t, conn, append(setUp, in...), step)
+		witness.use(t)
+		c := stray(t, h.memory("text", roomy), textStates[int(state)%len(textStates)], in, step)
 		for {
-			data, err := readFrame(conn)
-			if err != nil {
-				streamEnd(t, err)
+			data, err := readFrame(c)
+			if errors.Is(err, io.EOF) {
 				break
 			}
-			if _, err := textwire.Parse(data, len(data)+1); err != nil || len(data) > 65536 {
-				t.Fatalf("the server sent a frame of %d bytes, %q: %v", len(data), cut(data), err)
+			if err == nil {
+				err = frameFault(data)
+			}
+			if err != nil {
+				t.Fatal(err)
 			}
 		}
-		served(t, h, witness)
+		served(h, witness)
 	})
+}
+
+func frameFault(data []byte) error {
+	if len(data) > 65536 {
+		return errors.New("the server sent a frame over the limit")
+	}
+	_, err := textwire.Parse(data, len(data)+1)
+	return err
 }
 
 // FuzzLineDoor is FuzzTextDoor for the line door: what comes back is messages
 // that may be sent.
 func FuzzLineDoor(f *testing.F) {
 	for _, seed := range []string{
-		"fuzzer", "fuzzer\nrooms\n", "\n", "kil", "new a b\xff\njoin a\nsend a - x\x1b[31m\r\n", "send lobby lobby - a - b\n",
-		"tell witness a\u2028b\n", "members lobby\nmembers\nclients\nexit\n", "caf\xc3", "leave lobby lobby\n \n",
+		"fuzzer", "fuzzer\nrooms\n", "\n", "kill\n", "new a b\xff\njoin a\nsend a - x\x1b[31m\r\n", "send lobby lobby - a - b\n",
+		"tell witness a\u2028b\n", "members lobby\nmembers\nclients\nexit\n", "caf\xc3", "leave lobby lobby\n \n", "account secret", "join lobby",
+		"send lobby - " + strings.Repeat("x\r", 300), strings.Repeat("x", 600), "tell account hi\ntell nobody hi\ntell fuzzer hi\n",
 	} {
-		for state := range states {
+		for state := range lineStates {
 			f.Add([]byte(seed), byte(5), byte(state))
+			f.Add([]byte(seed), byte(255), byte(state))
 		}
 	}
 	h := start(f, func(s *setup) { s.cfg.Kill = "never" })
+	h.account("account")
 	witness := h.guest("witness")
 	f.Fuzz(func(t *testing.T, in []byte, step, state byte) {
-		conn := h.memory("line", roomy)
-		defer conn.Close()
-		var setUp []byte
-		switch state % states {
-		case inRoom:
-			setUp = []byte("fuzzer\njoin lobby\n")
-		case asGuest:
-			setUp = []byte("fuzzer\n")
+		witness.use(t)
+		c := stray(t, h.memory("line", roomy), lineStates[int(state)%len(lineStates)], in, step)
+		all, err := io.ReadAll(c)
+		if err != nil {
+			t.Fatalf("the stream ended with %v", err)
 		}
-		stray(t, conn, append(setUp, in...), step)
-		c := &lineClient{newClient(t, conn)}
-		for {
-			line, err := c.readLine()
-			if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
-				break
-			}
-			if err != nil && line == "" && !errors.Is(err, io.ErrUnexpectedEOF) && !isBareNameError(err) {
+		lines := strings.Split(string(all), "\n")
+		if last := lines[len(lines)-1]; last != "" && last != "NAMEERROR" {
+			t.Fatalf("the stream ended with a part of a line, %q", last)
+		}
+		for _, line := range lines {
+			if err := lineFault(line); err != nil {
 				t.Fatal(err)
 			}
-			if err != nil {
-				break
-			}
 		}
-		served(t, h, witness)
+		served(h, witness)
 	})
 }
 
-// isBareNameError tells whether the stream ended with the one message that has
-// no LF.
-func isBareNameError(err error) bool {
-	return errors.Is(err, io.EOF) && fmt.Sprint(err) == `the server sent a part of a line, "NAMEERROR": EOF`
-}
-
-// stray writes bytes in pieces and ends the direction, while somebody else
-// reads.
-func stray(t *testing.T, conn *conn, in []byte, step byte) {
+// stray sends bytes in pieces, each of which the server reads alone, and ends
+// the direction.
+func stray(t *testing.T, c *conn, before []string, in []byte, step byte) *conn {
 	t.Helper()
-	conn.SetDeadline(time.Now().Add(patience))
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(patience))
+	pieces := before
 	for n := int(step) + 1; len(in) > 0; in = in[min(n, len(in)):] {
-		if _, err := conn.Write(in[:min(n, len(in))]); err != nil {
+		pieces = append(pieces[:len(pieces):len(pieces)], string(in[:min(n, len(in))]))
+	}
+	for _, piece := range pieces {
+		if _, err := c.Write([]byte(piece)); err != nil {
 			break // the server closed it, which is its right
 		}
+		c.waitTaken()
 	}
-	conn.CloseWrite()
+	c.CloseWrite()
+	return c
 }
 
-func streamEnd(t *testing.T, err error) {
-	t.Helper()
-	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-		t.Fatalf("the stream ended with %v", err)
+// served holds that the server lives: nothing panicked or failed, and another
+// client is answered.
+func served(h *host, witness *textClient) {
+	witness.t.Helper()
+	if errs := h.log.errors(); len(errs) > 0 {
+		witness.t.Fatalf("the server logged %q", errs)
+	}
+	witness.within(patience)
+	if got := witness.ask("whoami"); !like(got, []string{"user", "witness"}) {
+		witness.t.Fatalf("the witness is answered %q", got)
 	}
 }
 
-// served holds that the server lives: no handler panicked, and another client
-// is answered.
-func served(t *testing.T, h *host, witness *textClient) {
-	t.Helper()
-	if n := h.log.panics(); n > 0 {
-		t.Fatalf("%d panics: %q", n, h.log.errors())
+// The two fuzz targets rest on these.
+func TestFaultsAreSeen(t *testing.T) {
+	for _, line := range []string{"a\x1b", "a\r", "a\u2028", "\xff", strings.Repeat("x", 4097), "\u0085"} {
+		if lineFault(line) == nil {
+			t.Errorf("lineFault(%q) finds nothing", cut([]byte(line)))
+		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { // ends with the answer, or with the server
-		_, err := witness.Write(frame("req", "w", "nop"))
-		for err == nil {
-			var got []string
-			if got, err = witness.readFrame(); len(got) == 2 && got[0] == "req" && got[1] == "w" {
-				break
-			}
+	for _, line := range []string{"", "a\tb", strings.Repeat("x", 4096), "\ufffd"} {
+		if err := lineFault(line); err != nil || !utf8.ValidString(line) {
+			t.Errorf("lineFault(%q) = %v", cut([]byte(line)), err)
 		}
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Fatalf("the witness: %v", err)
+	}
+	for _, data := range []string{"\xff", `a\`, strings.Repeat("x", 65537)} {
+		if frameFault([]byte(data)) == nil {
+			t.Errorf("frameFault(%q) finds nothing", cut([]byte(data)))
 		}
-	case <-ctx.Done():
-		t.Fatal("the witness is not answered")
 	}
 }

@@ -63,6 +63,8 @@ type host struct {
 	*server.Server
 	t   testing.TB
 	log *logbook
+
+	crossings, accounts int // made so far, see newCrossing
 }
 
 // start runs a server that ends with the test. Its log must hold no error then.
