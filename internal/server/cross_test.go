@@ -49,20 +49,21 @@ var crossDoors = []crossDoor{
 
 // carriers are the ways in which a string travels.
 var carriers = []struct {
-	name  string
-	carry func(x *crossing, s string) []event
+	name    string
+	private bool // for the target alone: what others hear, each door has somebody to hear
+	carry   func(x *crossing, s string) []event
 }{
-	{"room text", func(x *crossing, s string) []event { return x.from.say("lobby", s) }},
-	{"private text", func(x *crossing, s string) []event { return x.from.tell(x.target, s) }},
-	{"program", func(x *crossing, s string) []event { return x.from.program(x.target, s) }},
-	{"topic", func(x *crossing, s string) []event { return x.from.topic("lobby", s) }},
-	{"address", func(x *crossing, s string) []event { x.from.address(s); return nil }},
-	{"password", func(x *crossing, s string) []event {
+	{"room text", false, func(x *crossing, s string) []event { return x.from.say("lobby", s) }},
+	{"private text", true, func(x *crossing, s string) []event { return x.from.tell(x.target, s) }},
+	{"program", true, func(x *crossing, s string) []event { return x.from.program(x.target, s) }},
+	{"topic", false, func(x *crossing, s string) []event { return x.from.topic("lobby", s) }},
+	{"address", false, func(x *crossing, s string) []event { x.from.address(s); return nil }},
+	{"password", false, func(x *crossing, s string) []event {
 		x.h.accounts++
 		x.from.password(fmt.Sprintf("account%d", x.h.accounts), s)
 		return nil
 	}},
-	{"user name", func(x *crossing, s string) (all []event) {
+	{"user name", false, func(x *crossing, s string) (all []event) {
 		for _, name := range x.from.introduce(s) {
 			if err := nameFault(name); err != nil {
 				x.t.Errorf("%q was accepted: %v", name, err)
@@ -149,8 +150,11 @@ func TestCrossDoor(t *testing.T) {
 		t.Fatalf("the matrix has %d strings, want at least 120", len(hostile))
 	}
 	for _, from := range crossDoors {
-		for _, to := range crossDoors {
+		for i, to := range crossDoors {
 			for _, carrier := range carriers {
+				if i > 0 && !carrier.private {
+					continue
+				}
 				t.Run(fmt.Sprintf("%s from %s to %s", carrier.name, from.name, to.name), func(t *testing.T) {
 					x := newCrossing(t, start(t), from, to)
 					for _, s := range hostile {

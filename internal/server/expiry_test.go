@@ -47,21 +47,21 @@ func TestGuestRoomsExpire(t *testing.T) {
 			alice.ok("new", "den")
 			time.AfterFunc(50*time.Minute, func() { alice.Write(append(frame("join", "den"), frame("leave", "den")...)) })
 		}},
-		{name: "somebody in it", kept: 100 * time.Hour, first: func(h *host) {
+		{name: "somebody in it", kept: 30 * time.Hour, first: func(h *host) {
 			alice := h.guest("alice")
 			alice.ok("new", "den")
 			alice.ok("join", "den")
 		}},
-		{name: "a member, who is away", kept: 100 * time.Hour, first: func(h *host) {
+		{name: "a member, who is away", kept: 30 * time.Hour, first: func(h *host) {
 			h.guest("alice").ok("new", "den")
 			bob := h.account("bob")
 			bob.ok("join", "den")
 			quit(h, bob, "bob")
 		}},
-		{name: "made by an account", kept: 100 * time.Hour, first: func(h *host) {
+		{name: "made by an account", kept: 30 * time.Hour, first: func(h *host) {
 			h.account("bob").ok("new", "den")
 		}},
-		{name: "made by an account that has left it", kept: 100 * time.Hour, first: func(h *host) {
+		{name: "made by an account that has left it", kept: 30 * time.Hour, first: func(h *host) {
 			bob := h.account("bob")
 			bob.ok("new", "den")
 			bob.ok("join", "den")

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -112,21 +113,25 @@ func readCopies(l *loader, busy chan<- struct{}) error {
 func TestShutdownUnderLoad(t *testing.T) {
 	dir := t.TempDir()
 	there := func(s *setup) { s.cfg.Data, s.shutdown = dir, true }
-	h := start(t, onSockets, there)
-	loaders := newLoaders(h, heavy(10, 40, 1000))
+	h := start(t, onSockets, there, limits(func(l *parley.Limits) { l.PostsInFlight = heavy(16, 16, 256) }))
+	loaders := newLoaders(h, heavy(4, 10, 1000))
 	busy := make(chan struct{}, 1000)
 	var all sync.WaitGroup
 	for _, l := range loaders {
 		all.Go(func() { l.load(busy) }) // ends with the server
 	}
-	for range 20 * len(loaders) {
+	for range 10 * len(loaders) {
 		<-busy
 	}
 	go func() { // ends with the loaders
 		for range busy {
 		}
 	}()
-	h.shutdown()
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // a busy machine may need more than Limits.Drain
+	defer cancel()
+	if err := h.Shutdown(ctx); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
 	all.Wait()
 	close(busy)
 	for _, l := range loaders {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/parley-chat/parley"
@@ -64,6 +65,7 @@ func (c *crowd) gone(begin time.Time, least, most time.Duration) {
 	if got := time.Since(begin); got < least || got > most {
 		t.Errorf("the victim was gone after %v, want %v to %v", got, least, most)
 	}
+	synctest.Wait() // others hear of it a moment before the name is free
 	if got := c.speaker.ask("members", "lobby"); !like(got, []string{"members", "listener"}) {
 		t.Errorf("members: got %q", got)
 	}
