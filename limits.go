@@ -28,7 +28,7 @@ type Limits struct {
 	Outbox            int // bytes that wait for one connection before it is cut
 	Answers           int // bytes of own answers that wait before we stop reading
 	PostsInFlight     int // posts of one connection that the journal holds
-	PostBytesInFlight int // bytes of those
+	PostBytesInFlight int // bytes of those requests
 	JournalBytes      int // bytes of all posts in the journal before connections go one at a time
 	Workers           int // goroutines for parked work
 	Hashes            int // passwords hashed at once

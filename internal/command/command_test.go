@@ -1,11 +1,13 @@
 package command_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/internal/command"
+	"github.com/parley-chat/parley/internal/hub"
 )
 
 func TestEveryCodeHasAType(t *testing.T) {
@@ -72,5 +74,18 @@ func TestErrorFields(t *testing.T) {
 				t.Errorf("ErrorFields(%v) = %q, want %q", tt.err, got, tt.want)
 			}
 		})
+	}
+}
+
+// Another login may take a guest's name from the session at any moment, also
+// between the judgement of its rights and the answer.
+func TestWhoamiOfNobody(t *testing.T) {
+	for _, c := range command.NewTable().Rows() {
+		if c.Name != "whoami" {
+			continue
+		}
+		if got, err := c.Now(&command.Request{Session: &hub.Session{}}); !errors.Is(err, parley.ErrNotLoggedIn) {
+			t.Errorf("whoami of a session without a name: %q, %v; want a refusal", got, err)
+		}
 	}
 }

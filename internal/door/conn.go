@@ -17,6 +17,7 @@ type Conn struct {
 	// Fixed.
 	Remote string // the peer's address, for logs
 	Log    *slog.Logger
+	began  time.Time
 	limits *parley.Limits
 	pool   *Pool
 	driver driver
@@ -27,12 +28,13 @@ type Conn struct {
 	posts      int  // posts under way
 	postBytes  int
 	settling   bool // nothing is fed before the posts are done
+	held       bool // the protocol was told to wait: it is to be fed again
 	closing    bool // nothing is fed any more
 	inputEnded bool
 	readAhead  bool
 	deadline   time.Time
 
-	active atomic.Int64 // when bytes last came or went, in Unix nanoseconds
+	active atomic.Int64 // when bytes last came or went: time.Duration since began
 	outbox outbox       // shared, with a lock of its own
 }
 
@@ -56,7 +58,7 @@ func (c *Conn) Answer(b []byte) { c.outbox.answer(b) }
 func (c *Conn) Put(b []byte) {
 	start, full := c.outbox.push(b, c.limits.Outbox)
 	if full {
-		c.Cut(parley.ErrSlowConsumer)
+		c.driver.interrupt()
 	}
 	if start {
 		c.driver.wake()
@@ -75,8 +77,16 @@ func (c *Conn) Cut(why *parley.Error) {
 // fed any more.
 func (c *Conn) Close() { c.closing = true }
 
-// Waiting tells that Feed must stop here and will be called again.
+// Waiting tells that Feed must stop here and will be called again. That holds
+// even if what it waits for is over a moment later: answers leave in nobody's
+// turn.
 func (c *Conn) Waiting() bool {
+	waits := c.waits()
+	c.held = c.held || waits
+	return waits
+}
+
+func (c *Conn) waits() bool {
 	return c.parked || c.settling || c.closing ||
 		c.posts >= c.limits.PostsInFlight || c.postBytes >= c.limits.PostBytesInFlight ||
 		c.outbox.answersOver(c.limits.Answers)
@@ -86,8 +96,12 @@ func (c *Conn) Waiting() bool {
 // the connection waits until it is: any request but a post begins with this.
 func (c *Conn) Settled() bool {
 	c.settling = c.posts > 0
-	return !c.settling
+	return !c.Waiting()
 }
+
+// Busy tells whether the peer waits for us: for work, for posts, or until it is
+// read again.
+func (c *Conn) Busy() bool { return c.posts > 0 || c.waits() }
 
 // InputEnded tells that the peer sends nothing more.
 func (c *Conn) InputEnded() bool { return c.inputEnded }
@@ -105,16 +119,18 @@ func (c *Conn) SetDeadline(at time.Time) {
 	}
 }
 
-// Idle tells since when nothing has come or gone.
-func (c *Conn) Idle() time.Time { return time.Unix(0, c.active.Load()) }
+// Idle tells since when nothing has come or gone. It has a monotonic reading.
+func (c *Conn) Idle() time.Time { return c.began.Add(time.Duration(c.active.Load())) }
+
+func (c *Conn) stir() { c.active.Store(int64(time.Since(c.began))) }
 
 // Limits gives the bounds of the server.
 func (c *Conn) Limits() *parley.Limits { return c.limits }
 
 // Post posts a draft. The answer is queued when the draft is done, in the order
-// of the posts.
-func (c *Conn) Post(s *hub.Session, d hub.Draft, answer func(hub.Receipt, error) []byte) {
-	size := d.Size()
+// of the posts. Size is that of the request in bytes, all of which is held until
+// then.
+func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Receipt, error) []byte) {
 	d.Done = func(r hub.Receipt, err error) {
 		c.complete(func() {
 			c.posts--
@@ -156,7 +172,7 @@ func (c *Conn) guarded(ctx context.Context, work func(context.Context) func()) (
 	defer func() {
 		if fault := recover(); fault != nil {
 			c.panicked(fault)
-			then = func() {}
+			then = c.Close // what was asked next would be answered in its place
 		}
 	}()
 	return work(ctx)

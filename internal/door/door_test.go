@@ -153,8 +153,8 @@ func TestWhatAConnectionIsTold(t *testing.T) {
 		{"closed by its protocol", []string{"a", "close", "b"}, "a\nclosing\n"},
 		{"cut", []string{"a", "cut"}, "a\nbye forbidden\n"},
 		{"panic in Feed", []string{"a", "panic", "b"}, "a\nbye unhandled\n"},
-		{"panic in parked work", []string{"a", "panic later"}, "a\nbye unhandled\n"},
-		{"panic in a result", []string{"a", "panic after"}, "a\nbye unhandled\n"},
+		{"panic in parked work", []string{"a", "panic later", "b"}, "a\nbye unhandled\n"},
+		{"panic in a result", []string{"a", "panic after", "b"}, "a\nbye unhandled\n"},
 		{"panic in Farewell", []string{"a", "panic in farewell"}, "a\nbye forbidden\n"},
 		{"panic in End", []string{"a", "panic at the end", "b"}, "a\nb\n"},
 	} {

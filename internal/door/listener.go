@@ -62,7 +62,7 @@ func (l *Listener) Serve(from net.Listener) {
 // Drive takes a connection and serves it in a goroutine, which ends when the
 // connection does; Shutdown waits for it.
 func (l *Listener) Drive(conn net.Conn) {
-	c := &Conn{Remote: remote(conn), limits: l.Limits, pool: l.Pool}
+	c := &Conn{Remote: remote(conn), began: time.Now(), limits: l.Limits, pool: l.Pool}
 	c.Log = l.Log.With("door", l.Name, "conn", l.last.Add(1))
 	p := &pump{conn: c, net: conn, resume: make(chan struct{}, 1)}
 	c.driver = p

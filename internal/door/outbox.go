@@ -18,6 +18,7 @@ type outbox struct {
 	results []func()
 	working bool          // there is a worker
 	why     *parley.Error // why the connection is cut; nil: it is not
+	gap     bool          // something was dropped: only last words are taken
 	dropped bool          // nothing is taken any more
 }
 
@@ -31,7 +32,7 @@ func (o *outbox) answer(b []byte) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.dropped {
+	if o.dropped || o.gap {
 		return
 	}
 	if !o.own {
@@ -44,7 +45,8 @@ func (o *outbox) answer(b []byte) {
 }
 
 // push queues shared bytes. Full means that more than most were waiting before
-// these came: what is queued is dropped. Start means that there is no worker.
+// these came: what is queued is dropped and the connection is cut, in one go, so
+// that nothing is said behind the gap. Start means that there is no worker.
 func (o *outbox) push(b []byte, most int) (start, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -53,6 +55,7 @@ func (o *outbox) push(b []byte, most int) (start, full bool) {
 	}
 	if o.queued.pushes+o.leaving.pushes > most {
 		o.queue, o.own, o.queued = nil, false, weight{}
+		o.why, o.gap = parley.ErrSlowConsumer, true
 		return false, true
 	}
 	o.queue = append(o.queue, b)
@@ -93,6 +96,19 @@ func (o *outbox) cutFor() *parley.Error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.why
+}
+
+// lastWords lets answers in again: those that tell why, behind a gap.
+func (o *outbox) lastWords() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.gap = false
+}
+
+func (o *outbox) hasGap() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.gap
 }
 
 // drop forgets the bytes, now and from now on: the peer is gone.
@@ -147,11 +163,12 @@ func (o *outbox) written() (more bool) {
 	return o.working
 }
 
-// answersOver tells whether more bytes of answers wait than most.
+// answersOver tells whether more bytes of answers wait than most, or none are
+// taken any more.
 func (o *outbox) answersOver(most int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.queued.answers+o.leaving.answers > most
+	return o.gap || o.queued.answers+o.leaving.answers > most
 }
 
 // idle tells whether there is neither work nor a worker.

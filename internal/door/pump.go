@@ -19,9 +19,8 @@ type pump struct {
 	conn *Conn
 	net  net.Conn
 
-	turn   sync.Mutex // the connection's turn; it guards the next two
-	rest   []byte     // read, not used yet
-	hungry bool       // Feed stopped because the connection was waiting
+	turn sync.Mutex // the connection's turn; it guards rest
+	rest []byte     // read, not used yet
 
 	resume chan struct{} // size 1: something changed that the reader may wait for
 
@@ -36,7 +35,6 @@ const readSize = 4608
 // serve drives the connection until it has ended.
 func (p *pump) serve(open func(*Conn) Protocol) {
 	c := p.conn
-	c.active.Store(time.Now().UnixNano())
 	p.turn.Lock()
 	p.hand(func() { c.protocol = open(c) })
 	p.turn.Unlock()
@@ -55,7 +53,7 @@ func (p *pump) read() (gone bool) {
 	for p.mayRead() {
 		n, err := p.net.Read(buf)
 		if n > 0 {
-			p.conn.active.Store(time.Now().UnixNano())
+			p.conn.stir()
 			p.round(buf[:n])
 		}
 		switch {
@@ -77,7 +75,7 @@ func (p *pump) mayRead() bool {
 		p.turn.Lock()
 		c := p.conn
 		closing := c.closing || c.outbox.cutFor() != nil
-		may := !c.Waiting() || c.readAhead
+		may := !c.waits() || c.readAhead
 		p.turn.Unlock()
 		switch {
 		case closing:
@@ -111,8 +109,8 @@ func (p *pump) feed(fresh []byte) {
 		p.rest = append(p.rest, fresh...)
 		in = p.rest
 	}
+	p.conn.held = false
 	used := p.conn.feed(in, len(fresh))
-	p.hungry = p.conn.Waiting()
 	switch left := in[used:]; {
 	case len(left) == 0:
 		p.rest = nil
@@ -127,12 +125,12 @@ func (p *pump) endInput() {
 	c := p.conn
 	p.turn.Lock()
 	c.inputEnded = true
-	if p.hungry = true; !c.Waiting() {
+	if c.held = true; !c.waits() {
 		p.feed(nil)
 	}
 	p.turn.Unlock()
 	p.wakeIfNeeded()
-	p.await(func() bool { return !p.hungry || c.closing || c.outbox.cutFor() != nil })
+	p.await(func() bool { return !c.held || c.closing || c.outbox.cutFor() != nil })
 }
 
 // finish ends the connection: what was asked is answered, the last words are
@@ -142,10 +140,17 @@ func (p *pump) finish(gone bool) {
 	if gone {
 		c.outbox.drop()
 	}
-	p.await(func() bool { return !c.parked && c.posts == 0 })
+	p.await(func() bool {
+		served := !c.held || c.closing || c.outbox.hasGap()
+		if c.parked || c.posts > 0 || !served {
+			return false
+		}
+		c.closing = true // in the same turn: nothing more begins
+		return true
+	})
 	p.turn.Lock()
-	c.closing = true
 	if why := c.outbox.cutFor(); why != nil && !gone {
+		c.outbox.lastWords()
 		p.hand(func() { c.protocol.Farewell(c, why) })
 	}
 	p.turn.Unlock()
@@ -181,8 +186,11 @@ func (p *pump) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	p.net.SetReadDeadline(time.Now().Add(p.conn.limits.Linger))
-	io.Copy(io.Discard, p.net)
+	until := time.Now().Add(p.conn.limits.Linger)
+	for err := os.ErrDeadlineExceeded; errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(until); {
+		p.net.SetReadDeadline(until) // again after an interrupt that came late
+		_, err = io.Copy(io.Discard, p.net)
+	}
 }
 
 // wake starts a worker. The caller has claimed its place in the outbox. It ends
@@ -208,7 +216,7 @@ func (p *pump) workOnce() (more bool) {
 	for _, result := range c.outbox.takeResults() {
 		p.hand(result)
 	}
-	if p.hungry && !c.Waiting() {
+	if c.held && !c.waits() {
 		p.feed(nil)
 	}
 	if c.closing {
@@ -234,7 +242,7 @@ func (p *pump) workOnce() (more bool) {
 func (p *pump) mayFeed() bool {
 	p.turn.Lock()
 	defer p.turn.Unlock()
-	return p.hungry && !p.conn.Waiting()
+	return p.conn.held && !p.conn.waits()
 }
 
 // hand runs one result, or a method of the protocol. A panic costs the
@@ -243,6 +251,7 @@ func (p *pump) hand(result func()) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			p.conn.panicked(fault)
+			p.conn.closing = true
 		}
 	}()
 	result()
@@ -264,7 +273,7 @@ func (p *pump) write(queue [][]byte) error {
 			waited = 0
 		}
 	}
-	p.conn.active.Store(time.Now().UnixNano())
+	p.conn.stir()
 	return nil
 }
 

@@ -32,7 +32,7 @@ type Receipt struct {
 
 // Size tells what a draft weighs in the journal, in bytes.
 func (d *Draft) Size() int {
-	size := len(d.Text) + len(d.Command)
+	size := len(d.To) + len(d.Text) + len(d.Command) + len(d.ClientID)
 	for _, arg := range d.Args {
 		size += len(arg)
 	}

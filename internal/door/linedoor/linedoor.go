@@ -226,7 +226,7 @@ func (l *line) serve(m message) bool {
 		drafts, answer, err := cmd.post(l, rest)
 		if err == nil {
 			for _, d := range drafts {
-				l.conn.Post(l.session, d, func(r hub.Receipt, err error) []byte {
+				l.conn.Post(l.session, d, len(m.text), func(r hub.Receipt, err error) []byte {
 					if err != nil {
 						return l.refusal(err)
 					}

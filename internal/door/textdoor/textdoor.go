@@ -40,7 +40,7 @@ func dialect(name string, copies bool) *hub.Dialect {
 // Open begins the protocol on a connection.
 func (d *Door) Open(c *door.Conn) door.Protocol {
 	t := &text{door: d, conn: c, session: d.hub.Attach(c, d.plain)}
-	t.setDeadline()
+	t.setDeadline(c.Idle())
 	return t
 }
 
@@ -59,6 +59,7 @@ func (t *text) Feed(c *door.Conn, in []byte, _ int) (used int) {
 		switch {
 		case err != nil:
 			c.Cut(broken(err, c.Limits()))
+			c.Close() // nothing behind it can be read
 			return len(in)
 		case size == 0:
 			t.frameBegun(used > 0, len(in) > used)
@@ -73,7 +74,7 @@ func (t *text) Feed(c *door.Conn, in []byte, _ int) (used int) {
 	return used
 }
 
-// broken tells the peer how its stream went wrong: nothing behind it can be read.
+// broken tells the peer how its stream went wrong.
 func broken(err error, limits *parley.Limits) *parley.Error {
 	if errors.Is(err, textwire.ErrTooLong) {
 		return parley.Errorf(parley.CodeRequestTooLong, "a request has at most %d bytes", limits.Frame)
@@ -92,16 +93,16 @@ func (t *text) frameBegun(fresh, begun bool) {
 	default:
 		return
 	}
-	t.setDeadline()
+	t.setDeadline(t.conn.Idle())
 }
 
 // setDeadline asks for the earlier of the two deadlines: of the frame that has
-// begun, and of the silent session.
-func (t *text) setDeadline() {
+// begun, and of the session that is silent since then.
+func (t *text) setDeadline(since time.Time) {
 	var at time.Time
 	limits := t.conn.Limits()
 	if limits.Session > 0 {
-		at = t.conn.Idle().Add(limits.Session)
+		at = since.Add(limits.Session)
 	}
 	if frame := t.begun.Add(limits.Request); !t.begun.IsZero() && (at.IsZero() || frame.Before(at)) {
 		at = frame
@@ -112,17 +113,18 @@ func (t *text) setDeadline() {
 // Deadline ends the connection for a frame that took too long, or a session
 // that was silent for too long.
 func (t *text) Deadline(c *door.Conn) {
-	limits := c.Limits()
-	silent := limits.Session > 0 && time.Since(c.Idle()) >= limits.Session
+	limits, now := c.Limits(), time.Now()
+	late := !t.begun.IsZero() && now.Sub(t.begun) >= limits.Request
+	silent := limits.Session > 0 && now.Sub(c.Idle()) >= limits.Session
 	switch {
-	case !t.begun.IsZero() && time.Since(t.begun) >= limits.Request:
+	case late:
 		c.Cut(parley.Errorf(parley.CodeTimeout, "the request was not complete within %v", limits.Request))
-	case silent && c.Waiting():
-		c.SetDeadline(time.Now().Add(limits.Session)) // the client waits for us: look again later
+	case silent && c.Busy(): // the client waits for us: look again later
+		t.setDeadline(now)
 	case silent:
 		c.Cut(parley.Errorf(parley.CodeTimeout, "nothing was said for %v; nop keeps a session alive", limits.Session))
 	default:
-		t.setDeadline()
+		t.setDeadline(c.Idle())
 	}
 }
 
@@ -142,7 +144,7 @@ func (t *text) serve(data []byte) bool {
 		var draft hub.Draft
 		var reply func(hub.Receipt) []string
 		if draft, reply, err = t.draft(call.Command, request); err == nil {
-			t.post(call, draft, reply)
+			t.post(call, draft, len(data), reply)
 			return true
 		}
 	}
@@ -200,8 +202,8 @@ func (t *text) draft(c *command.Command, r *command.Request) (d hub.Draft, reply
 	return d, reply, err
 }
 
-func (t *text) post(call command.Call, d hub.Draft, reply func(hub.Receipt) []string) {
-	t.conn.Post(t.session, d, func(r hub.Receipt, err error) []byte {
+func (t *text) post(call command.Call, d hub.Draft, size int, reply func(hub.Receipt) []string) {
+	t.conn.Post(t.session, d, size, func(r hub.Receipt, err error) []byte {
 		if err != nil {
 			return frame(call.Reply(nil, err))
 		}

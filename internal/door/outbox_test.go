@@ -1,0 +1,34 @@
+package door
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/parley-chat/parley"
+)
+
+// What is dropped is the end: nothing that comes behind the gap is said any
+// more but why.
+func TestNothingBehindAGap(t *testing.T) {
+	var o outbox
+	o.answer([]byte("an answer"))
+	for range 3 {
+		o.push([]byte("a push"), 10)
+	}
+	if why := o.cutFor(); !errors.Is(why, parley.ErrSlowConsumer) || len(o.queue) > 0 {
+		t.Fatalf("with more than may wait it is cut for %v and holds %q", why, o.queue)
+	}
+	if start, full := o.push([]byte("a push"), 10); start || full || len(o.queue) > 0 {
+		t.Errorf("push behind a gap: %v, %v; %q waits", start, full, o.queue)
+	}
+	if o.answer([]byte("an answer")); len(o.queue) > 0 {
+		t.Errorf("behind a gap %q waits, want nothing", o.queue)
+	}
+	if o.cut(parley.ErrShuttingDown) {
+		t.Error("it was cut a second time")
+	}
+	o.lastWords()
+	if o.answer([]byte("why")); len(o.queue) != 1 {
+		t.Errorf("the last words: %q waits", o.queue)
+	}
+}

@@ -1,0 +1,25 @@
+// Package proof judges a server by what its clients saw. It is support for
+// tests, and knows no part of a server.
+//
+// Clients write into a [Log] what they say, how that ended, what they are told,
+// and in the end what the history holds. [Log.Check] then finds, in time that
+// grows with the log, every promise that was broken:
+//
+//   - what was acknowledged is in the history: else it is [Lost]
+//   - and once, however often it was said under one client id: else [Doubled]
+//   - every session is told in the order of the history: else [Reordered]
+//   - and of everything from its first message to its last, from all that was
+//     said after it came in to all that was acknowledged before it asked: else
+//     there is a [Gap]
+//   - nobody is told what the history does not hold, or what was refused:
+//     else it is a [Phantom]
+//   - nobody hears what is said while it is not there: else it is a [Leak]
+//   - what is told and kept is as it was said, by who said it: else [Forged]
+//   - whoever reads the history reads the same: else there is a [Fork]
+//
+// What makes this possible: no text is said twice in a run, but to repeat a post
+// whose answer did not come. So a text names its message everywhere.
+//
+// An outcome that is not known is none of a failure: what was said may be there
+// or not, but once.
+package proof
