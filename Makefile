@@ -4,9 +4,12 @@
 GO       ?= go
 FUZZTIME ?= 30s
 
+# What kills, cuts off, fills and simulates.
+PROVEN := ./cmd/parley ./internal/powerloss ./internal/proof ./internal/simulation
+
 PLATFORMS := $(foreach os,linux darwin windows,$(os)/amd64 $(os)/arm64)
 
-.PHONY: help build check fmt tools test test-one-core fuzz bench soak cross $(PLATFORMS) clean
+.PHONY: help build check fmt tools test test-one-core proof fuzz bench soak cross $(PLATFORMS) clean
 .DEFAULT_GOAL := help
 
 help: ## tell what there is
@@ -51,11 +54,18 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
 	done
 
-bench: ## every benchmark, without the tests
+bench: build ## the figures of docs/performance.md, ours beside those of other servers
+	$(GO) run ./internal/bench/figures $(FIGURES)
+
+.PHONY: microbench
+microbench: ## every Go benchmark, without the tests
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-soak: ## all tests in their long form: an hour
-	PARLEY_SOAK=1 $(GO) test -timeout 90m ./...
+proof: ## the tests that can lose, at the size a change is proven with
+	PARLEY_PROOF=1 $(GO) test -timeout 30m -count=1 $(PROVEN)
+
+soak: ## all tests in their long form: hours
+	PARLEY_SOAK=1 $(GO) test -timeout 24h ./...
 
 cross: $(PLATFORMS) ## build and vet for every system, without cgo
 

@@ -24,6 +24,7 @@ type (
 	ask     struct {
 		actor             string
 		question, pattern template
+		not               bool // the answer must not be like the pattern
 	}
 	expect struct {
 		actor   string
@@ -40,11 +41,24 @@ type (
 	}
 	expectRaw struct{ actor, bytes string }
 	quiet     struct{ actor string }
-	shut      struct{ actor string }
-	closed    struct{ actor string }
-	hangUp    struct {
+	enter     struct {
+		actor string
+		name  template
+		how   string // enter, try or regain
+	}
+	settle struct{ actor string }
+	shut   struct{ actor string }
+	closed struct {
+		actor  string
+		silent bool // and the server says nothing before
+	}
+	hangUp struct {
 		actor    string
 		abruptly bool
+	}
+	unlike struct {
+		actor   string
+		pattern template
 	}
 	race struct {
 		actors      []string
@@ -71,7 +85,8 @@ func (a opening) play(p *player, at step) error {
 	if err != nil {
 		return p.failure(at, "a connection to the "+a.door+" door", err)
 	}
-	p.conns[a.actor] = newConn(c, a.door, a.chunk)
+	bare := a.door == DoorLine && p.target.Manners.Chunks && !p.story.Extension
+	p.conns[a.actor] = newConn(c, a.door, a.chunk || bare, bare)
 	p.log.note(at.text)
 	return nil
 }
@@ -110,7 +125,7 @@ func (p *player) write(at step, c *conn, b []byte) error {
 }
 
 func (a expect) play(p *player, at step) error {
-	got, err := p.receive(at, a.actor, a.pattern.show(p.world))
+	got, err := p.receive(at, a.actor, a.pattern.show(p.world), p.like(a.pattern))
 	if err != nil || a.pattern.match(got, p.world) {
 		return err
 	}
@@ -132,19 +147,32 @@ func (p *player) mismatch(at step, actor string, want template, got string) erro
 func (a ask) play(p *player, at step) error {
 	ctx, cancel := p.wait()
 	defer cancel()
+	want, accept := a.pattern.show(p.world), p.like(a.pattern)
+	if a.not {
+		want, accept = "something unlike "+want, nil
+	}
 	for {
 		if err := (send{actor: a.actor, data: a.question}).play(p, at); err != nil {
 			return err
 		}
-		got, err := p.receive(at, a.actor, a.pattern.show(p.world))
-		if err != nil || a.pattern.match(got, p.world) {
+		got, err := p.receive(at, a.actor, want, accept)
+		if err != nil || a.pattern.match(got, p.world) != a.not {
 			return err
 		}
 		p.log.forget(2)
 		if ctx.Err() != nil {
-			return p.failure(at, a.pattern.show(p.world), errors.New(quote(got)+", again and again"))
+			return p.failure(at, want, errors.New(quote(got)+", again and again"))
 		}
 	}
+}
+
+func (a unlike) play(p *player, at step) error {
+	want := "something unlike " + a.pattern.show(p.world)
+	got, err := p.receive(at, a.actor, want, nil)
+	if err == nil && a.pattern.match(got, p.world) {
+		err = p.failure(at, want, errors.New(quote(got)))
+	}
+	return err
 }
 
 func (a *anyOrder) play(p *player, at step) error {
@@ -155,7 +183,7 @@ func (a *anyOrder) play(p *player, at step) error {
 			wants[i] = pattern.show(p.world)
 		}
 		want := strings.Join(wants, "\n      or ")
-		got, err := p.receive(at, a.actor, want)
+		got, err := p.receive(at, a.actor, want, p.like(left...))
 		if err != nil {
 			return err
 		}
@@ -171,9 +199,13 @@ func (a *anyOrder) play(p *player, at step) error {
 func (a skipTo) play(p *player, at step) error {
 	ctx, cancel := p.wait()
 	defer cancel()
+	pattern := a.pattern
+	if p.conns[a.actor].bare { // what is skipped may be in one piece with it
+		pattern = append(template{{kind: anything}}, pattern...)
+	}
 	for {
-		got, err := p.receive(at, a.actor, a.pattern.show(p.world))
-		if err != nil || a.pattern.match(got, p.world) {
+		got, err := p.receive(at, a.actor, a.pattern.show(p.world), p.like(pattern))
+		if err != nil || pattern.match(got, p.world) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -193,24 +225,6 @@ func (a expectRaw) play(p *player, at step) error {
 	return nil
 }
 
-func (a quiet) play(p *player, at step) error {
-	p.tokens++
-	token := fmt.Sprintf("quiet%d", p.tokens)
-	ask, want := token, "Verified"
-	if p.conns[a.actor].door == DoorText {
-		ask, want = "req,"+token+",nop", "req,"+token
-	}
-	err := send{actor: a.actor, data: template{{text: ask}}}.play(p, at)
-	if err != nil {
-		return err
-	}
-	got, err := p.receive(at, a.actor, want+", for nothing else has arrived")
-	if err == nil && got != want {
-		err = p.failure(at, want+", for nothing else has arrived", errors.New(quote(got)))
-	}
-	return err
-}
-
 func (a shut) play(p *player, at step) error {
 	p.log.note(at.text)
 	err := p.conns[a.actor].finish()
@@ -225,8 +239,12 @@ func (a closed) play(p *player, at step) error {
 	ctx, cancel := p.wait()
 	defer cancel()
 	c := p.conns[a.actor]
-	if err := c.awaitEnd(ctx); err != nil {
-		return p.failure(at, "the end of the connection, and nothing before", err)
+	want := "the end of the connection"
+	if a.silent {
+		want += ", and nothing before"
+	}
+	if err := c.awaitEnd(ctx, a.silent); err != nil {
+		return p.failure(at, want, err)
 	}
 	delete(p.conns, a.actor)
 	p.log.note(at.text)
@@ -239,28 +257,6 @@ func (a hangUp) play(p *player, at step) error {
 	delete(p.conns, a.actor)
 	p.log.note(at.text)
 	_ = c.close(a.abruptly) // whatever it says, the connection is over
-	return nil
-}
-
-func (a race) play(p *player, at step) error {
-	winner := ""
-	for _, actor := range a.actors {
-		got, err := p.receive(at, actor, a.one.show(p.world)+" | "+a.others.show(p.world))
-		switch {
-		case err != nil:
-			return err
-		case a.others.match(got, p.world):
-		case !a.one.match(got, p.world):
-			return p.failure(at, a.one.show(p.world)+" | "+a.others.show(p.world), errors.New(quote(got)))
-		case winner != "":
-			return p.failure(at, "one of them gets "+a.one.show(p.world), fmt.Errorf("%s and %s did", winner, actor))
-		default:
-			winner = actor
-		}
-	}
-	if winner == "" {
-		return p.failure(at, "one of them gets "+a.one.show(p.world), errors.New("none did"))
-	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,21 +29,24 @@ type conn struct {
 	// Fixed.
 	net   net.Conn
 	door  string
-	chunk bool
+	chunk bool          // what is sent gets no LF
+	bare  bool          // and neither has what arrives, perhaps
 	wake  chan struct{} // holds one token when something arrived since the last look
 	gone  chan struct{} // closed when the reader has ended
 
 	// The player's.
-	held []byte // goes out with the next write
+	held  []byte // goes out with the next write
+	lined bool   // what gather gave ended with LF
 
 	// Shared.
 	mu      sync.Mutex
 	arrived []byte // and not taken yet
+	reads   []int  // where in arrived a read ended; of a bare connection
 	end     error  // why no more arrives
 }
 
-func newConn(c net.Conn, door string, chunk bool) *conn {
-	own := &conn{net: c, door: door, chunk: chunk, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+func newConn(c net.Conn, door string, chunk, bare bool) *conn {
+	own := &conn{net: c, door: door, chunk: chunk, bare: bare, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	go own.read()
 	return own
 }
@@ -54,6 +58,9 @@ func (c *conn) read() {
 		n, err := c.net.Read(buf)
 		c.mu.Lock()
 		c.arrived = append(c.arrived, buf[:n]...)
+		if c.bare && n > 0 {
+			c.reads = append(c.reads, len(c.arrived))
+		}
 		if err == nil && len(c.arrived) > maxUnread {
 			err = errBabble
 		}
@@ -133,8 +140,10 @@ func (c *conn) silence(ctx context.Context) error {
 	if len(c.arrived) > 0 {
 		return fmt.Errorf("nothing complete in time, only %s", quote(string(c.arrived)))
 	}
-	return errors.New("nothing in time")
+	return errSilence
 }
+
+var errSilence = errors.New("nothing in time")
 
 // message cuts one frame or one line. Neither may be too long, and nothing that
 // drives a terminal may leave the line door.
@@ -225,15 +234,18 @@ func (c *conn) finish() error {
 	return half.CloseWrite()
 }
 
-// awaitEnd waits for the server to end the connection, and fails if it says
-// anything before.
-func (c *conn) awaitEnd(ctx context.Context) error {
+// awaitEnd waits for the server to end the connection. With silent it fails if
+// the server says anything before.
+func (c *conn) awaitEnd(ctx context.Context, silent bool) error {
 	for {
 		c.mu.Lock()
 		arrived, end := string(c.arrived), c.end
 		c.mu.Unlock()
+		if c.bare {
+			arrived = strings.Trim(arrived, lineEnds)
+		}
 		switch {
-		case arrived != "":
+		case silent && arrived != "":
 			return errors.New(quote(arrived))
 		case end != nil: // in whatever way
 			return nil

@@ -5,7 +5,8 @@
 // must see. The stories lie in stories/*.txtar and are part of the package.
 // [Load] gives them, [Run] plays one against a [Target], and the [*Failure] it
 // returns says which line of the story did not come true, what was wanted,
-// what came instead, and everything that was exchanged before.
+// what came instead, and everything that was exchanged before. [Check] plays them
+// all and says for each rule of the protocol pages how the server keeps it.
 //
 // Invariants:
 //
@@ -14,7 +15,8 @@
 //  2. A story can be played again and again, and beside others, on a server
 //     that keeps its state: names that must be fresh are written $name.
 //  3. Nothing sleeps. That nothing arrived is proven by a round trip, and what
-//     a server does in its own time by asking until it is done.
+//     a server does in its own time by asking until it is done. Only where
+//     nothing marks the end of a message, a pause does: see Chunks below.
 //  4. A server that hangs, babbles or hangs up fails a story, never the run.
 //  5. The package imports no part of a server.
 //
@@ -33,12 +35,14 @@
 // A line that begins with # is a comment. Those before the first step may say
 // something about the story:
 //
-//	# clause: 1.3 F30   where docs/protocol-*.md say it, and a number of the
-//	                    case, for those who look for it; required
-//	# extension         the story wants more than the two published protocols name:
-//	                    our commands, pushes, error types or wordings. The others
-//	                    read those protocols, where they are silent, as the
-//	                    protocol page does
+//	# clause: 1.3.4 F30 the clause of docs/protocol-*.md that says it, which is the
+//	                    rule that the story belongs to (rules.go), and numbers of
+//	                    the case, for those who look for it; required
+//	# extension         the story wants more than the two published protocols say:
+//	                    our commands, pushes, error types or wordings, or our
+//	                    reading where they are silent. What a server must offer for
+//	                    it is seen from its steps (needs.go)
+//	# extension: lines  the same; the server must offer just this
 //	# heavy             the story makes work or leaves much behind: not for a
 //	                    server that others use
 //
@@ -57,13 +61,20 @@
 //	                        its own time
 //	NAME>> "bytes"          send these bytes and no others, in the quotes of Go
 //	NAME< PATTERN           the next frame's data, or the next message, is like this
+//	NAME<! PATTERN          the next one is not like this; NAME>? may stand before it too
 //	NAME<+ PATTERN          neighbouring steps of this kind: they come in any order
 //	NAME<~ PATTERN          skip what arrives until something is like this
 //	NAME<< "bytes"          exactly these bytes come next
 //	quiet NAME              nothing else has arrived: on the text door a nop under req is
 //	                        answered next, on the line door an unknown word by Verified
+//	enter NAME text         say a screen name on the line door; it is accepted, and however
+//	                        the server greets, an unknown word is answered after it
+//	try NAME text           the same, and it may be refused
+//	regain NAME text        the same, on one connection after the other, until it is accepted
+//	settle NAME             let pass what the line door says, until an unknown word is answered
 //	shut NAME               end the sending direction (FIN), go on reading
 //	closed NAME             the server ends the connection, and sends nothing before
+//	ended NAME              the server ends the connection, whatever it sends before
 //	drop NAME               vanish (RST)
 //	leave NAME              close in good order
 //	race A B C: P | Q       the next message of one of them is like P, of each other like Q
@@ -88,6 +99,8 @@
 //	{\r\n\x00}  characters in the escapes of Go; {\\} is one backslash
 //	*           in a pattern, any text, none included
 //	\*          in a pattern, a star
+//	{,*}        in a pattern, a comma and any text, or nothing: the words of an error
+//	            for people, which a server may leave out
 //	$$ and {{   a dollar and a brace
 //
 // # Writing stories
@@ -102,8 +115,18 @@
 // answer, but it is on its way before the next answer. So "nothing arrives at
 // bob" is two steps: quiet alice, then quiet bob.
 //
-// In chunk mode wait for an answer before the next message, or the server may
-// read both as one.
+// # Chunks
+//
+// The published line protocol has no mark where a message ends, and its client
+// sends one write for one message. Stories without "# extension" are played in
+// lines or in such chunks, as the server has it ([Manners]); those with it send as
+// "open" says. In chunk mode wait for an answer before the next message, or the
+// server may read both as one: enter and settle do.
+//
+// What a server of chunks sends may arrive together or in pieces. A message then is
+// what the step expects, if a read brought it; else, after a pause of the server,
+// the shortest beginning of what has arrived that the step expects. So a pattern
+// that ends in a star must not stand where two messages may come at once.
 //
 // TestStories plays all stories against a running server whose doors are named
 // in the environment:

@@ -8,16 +8,18 @@ import (
 
 // A Failure tells where a story did not come true.
 type Failure struct {
-	Story  string // its name, as Story.String gives it
-	File   string // the file of the story
-	Line   int    // the line of the step that did not come true
-	Clause string // where the protocol page wants it
-	Step   string // the step as it is written
-	Want   string // what had to be seen, with what was known filled in
-	Got    string // what was seen instead
+	Story  string `json:"story"`  // its name, as Story.String gives it
+	File   string `json:"file"`   // the file of the story
+	Line   int    `json:"line"`   // the line of the step that did not come true
+	Clause string `json:"clause"` // where the protocol page wants it
+	Step   string `json:"step"`   // the step as it is written
+	Want   string `json:"want"`   // what had to be seen, with what was known filled in
+	Got    string `json:"got"`    // what was seen instead
 
 	// Exchange is what was sent and seen before, a line each, the bytes quoted.
-	Exchange []string
+	Exchange []string `json:"exchange"`
+
+	timeout bool // nothing came in time
 }
 
 // Error gives the whole report, in several lines.

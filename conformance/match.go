@@ -34,6 +34,9 @@ func (m *matcher) from(t template, text string) bool {
 	switch tok, rest := t[0], t[1:]; tok.kind {
 	case anything:
 		return m.skip(rest, text)
+	case more:
+		after, ok := strings.CutPrefix(text, ",")
+		return ok && m.skip(rest, after) || m.from(rest, text)
 	case fresh:
 		return m.prefix(tok.text+m.world.unique, rest, text)
 	case value:

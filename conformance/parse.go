@@ -32,7 +32,7 @@ type parser struct {
 }
 
 // speech is a step that begins with the name of an actor and an operator.
-var speech = regexp.MustCompile(`^([a-z][a-z0-9]*)(>>|<<|>\+|<\+|>\?|<~|>|<)(?: (.*))?$`)
+var speech = regexp.MustCompile(`^([a-z][a-z0-9]*)(>>|<<|>\+|<\+|>\?|<~|<!|>|<)(?: (.*))?$`)
 
 func (p *parser) parse(body string) error {
 	p.lines = strings.Split(strings.TrimSuffix(body, "\n"), "\n")
@@ -98,6 +98,9 @@ func (p *parser) note(note string) {
 	if clause, ok := strings.CutPrefix(note, "clause: "); ok {
 		p.story.Clause = clause
 	}
+	if needs, ok := strings.CutPrefix(note, "extension: "); ok {
+		p.story.Extension, p.story.needs = true, strings.Fields(needs)
+	}
 	switch note {
 	case "extension":
 		p.story.Extension = true
@@ -118,7 +121,9 @@ func (p *parser) step(text string) (action, error) {
 	switch words[0] {
 	case "open":
 		return p.opening(words[1:])
-	case "quiet", "shut", "closed", "drop", "leave":
+	case "enter", "try", "regain":
+		return p.entering(words)
+	case "quiet", "settle", "shut", "closed", "ended", "drop", "leave":
 		return p.turn(words)
 	case "race":
 		return p.race(strings.TrimPrefix(text, "race "))
@@ -141,13 +146,15 @@ func (p *parser) speech(actor, operator, text string) (action, error) {
 			return sendRaw{actor, bytes}, nil
 		}
 		return expectRaw{actor, bytes}, nil
-	case "<", "<+", "<~":
+	case "<", "<+", "<~", "<!":
 		pattern, err := compile(text, true)
 		switch operator {
 		case "<":
 			return expect{actor, pattern}, err
 		case "<~":
 			return skipTo{actor, pattern}, err
+		case "<!":
+			return unlike{actor, pattern}, err
 		}
 		return &anyOrder{actor, []template{pattern}, []int{p.line}}, err
 	}
@@ -165,11 +172,11 @@ func (p *parser) speech(actor, operator, text string) (action, error) {
 func (p *parser) ask(actor string, question template) (action, error) {
 	text, ok := p.next()
 	m := speech.FindStringSubmatch(text)
-	if !ok || m == nil || m[1] != actor || m[2] != "<" {
+	if !ok || m == nil || m[1] != actor || m[2] != "<" && m[2] != "<!" {
 		return nil, fmt.Errorf("%s>? wants %s< PATTERN as the next step", actor, actor)
 	}
 	pattern, err := compile(m[3], true)
-	return ask{actor, question, pattern}, err
+	return ask{actor, question, pattern, m[2] == "<!"}, err
 }
 
 func (p *parser) opening(words []string) (action, error) {
@@ -185,6 +192,14 @@ func (p *parser) opening(words []string) (action, error) {
 	return opening{words[0], words[1], chunk}, nil
 }
 
+func (p *parser) entering(words []string) (action, error) {
+	if len(words) != 3 || !p.open[words[1]] {
+		return nil, fmt.Errorf("%s wants the name of an actor who is connected, and a screen name", words[0])
+	}
+	name, err := compile(words[2], false)
+	return enter{words[1], name, words[0]}, err
+}
+
 // turn reads a step that is a verb and an actor.
 func (p *parser) turn(words []string) (action, error) {
 	if len(words) != 2 || !p.open[words[1]] {
@@ -194,11 +209,13 @@ func (p *parser) turn(words []string) (action, error) {
 	switch words[0] {
 	case "quiet":
 		return quiet{actor}, nil
+	case "settle":
+		return settle{actor}, nil
 	case "shut":
 		return shut{actor}, nil
-	case "closed":
+	case "closed", "ended":
 		delete(p.open, actor)
-		return closed{actor}, nil
+		return closed{actor, words[0] == "closed"}, nil
 	}
 	delete(p.open, actor)
 	return hangUp{actor, words[0] == "drop"}, nil

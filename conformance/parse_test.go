@@ -61,6 +61,8 @@ func TestParseRefuses(t *testing.T) {
 		{"bad data", head + "open a text\na> $", "write $$"},
 		{"question without an answer", head + "open a text\na>? x\nquiet a", "wants a< PATTERN"},
 		{"answer of another", head + "open a text\nopen b text\na>? x\nb< y", "wants a< PATTERN"},
+		{"enter without a name", head + "open a line\nenter a", "enter wants the name of an actor"},
+		{"a stranger enters", head + "open a line\nregain b $b", "regain wants the name of an actor"},
 		{"race of one", head + "open a text\nrace a: x | y", "race wants"},
 		{"race of strangers", head + "open a text\nrace a b: x | y", "b is not connected"},
 		{"check without an operator", head + "check {a} {b}", "check wants"},

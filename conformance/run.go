@@ -22,6 +22,10 @@ type Target struct {
 
 	// Patience is how long a step waits for what it expects. 0 means 5 s.
 	Patience time.Duration
+
+	// Manners is how the server speaks where the published protocols leave it
+	// free. The zero value is how parley does; Check finds it out.
+	Manners Manners
 }
 
 // ErrNoDoor is the error of [Run] when the target lacks a door of the story.
@@ -91,7 +95,7 @@ func play(ctx context.Context, s Story, target Target, unique string, record boo
 		return p, fmt.Errorf("%q does not have %d characters", unique, UniqueSize)
 	}
 	for _, door := range s.Doors {
-		if target.Dial == nil && target.address(door) == "" {
+		if !target.hasDoor(door) {
 			return p, fmt.Errorf("%s: the %s door: %w", s, door, ErrNoDoor)
 		}
 	}
@@ -119,6 +123,9 @@ func (p *player) hangUp() {
 	}
 }
 
+// hasDoor tells whether there is a way to a door.
+func (t Target) hasDoor(door string) bool { return t.Dial != nil || t.address(door) != "" }
+
 func (t Target) address(door string) string {
 	if door == DoorLine {
 		return t.Line
@@ -143,12 +150,18 @@ func (p *player) wait() (context.Context, context.CancelFunc) {
 }
 
 // receive takes the next frame or message of an actor. What is wanted is for
-// the report.
-func (p *player) receive(at step, actor, want string) (string, error) {
+// the report. Where nothing but the sense tells where a message ends, it ends
+// where accept says yes; without accept, where the server pauses.
+func (p *player) receive(at step, actor, want string, accept func(string) bool) (string, error) {
 	ctx, cancel := p.wait()
 	defer cancel()
 	c := p.conns[actor]
-	got, err := c.take(ctx, c.message)
+	got, err := "", error(nil)
+	if c.bare {
+		got, err = c.takeBare(ctx, p.target.pause(), accept)
+	} else {
+		got, err = c.take(ctx, c.message)
+	}
 	if err != nil {
 		return "", p.failure(at, want, err)
 	}
@@ -158,12 +171,18 @@ func (p *player) receive(at step, actor, want string) (string, error) {
 
 // failure makes the report of a step that did not come true.
 func (p *player) failure(at step, want string, got error) error {
-	if p.ctx.Err() != nil {
-		return p.ctx.Err()
+	if cause := context.Cause(p.ctx); errors.Is(cause, errStoryTime) {
+		got = cause
+	} else if cause != nil {
+		return cause
 	}
 	return &Failure{
 		Story: p.story.String(), File: p.story.File, Line: at.line, Clause: p.story.Clause,
 		Step: at.text, Want: want, Got: got.Error(),
 		Exchange: p.log.lines(),
+		timeout:  errors.Is(got, errSilence) || errors.Is(got, errStoryTime),
 	}
 }
+
+// errStoryTime is the cause that ends a story which takes too long as a whole.
+var errStoryTime = errors.New("the story took too long as a whole; the server is slow at every step")

@@ -162,6 +162,13 @@ func TestStoriesThatComeTrue(t *testing.T) {
 		{"last words of a chunk connection", "open a line chunk\na< NAME*\nclosed a", func(c net.Conn) { io.WriteString(c, "NAMEERROR") }},
 		{"closed at once", "open a line\nclosed a", func(net.Conn) {}},
 		{"sent to one who has gone", "open a line\na> x\na> y\nclosed a", func(net.Conn) {}},
+		{"enters", "open a line\nenter a $a\nquiet a", lined("Hello\nyou\n", "Verified\n")},
+		{"enters without a greeting", "open a line\nenter a $a\nquiet a", lined("", "Verified\n")},
+		{"may be refused", "open a line\ntry a $a\nopen b line\ntry b $a", lined("NAMEERROR\n", "")},
+		{"settles", "open a line\na> two\na> id\nsettle a\nquiet a", parrot("Verified", polite)},
+		{"unlike", "open a line\na> x\na<! Verifi\na>? x\na<! y", parrot("Verified", nil)},
+		{"says something before it closes", "open a line\nended a", func(c net.Conn) { io.WriteString(c, "bye\n") }},
+		{"words that may be missing", "open a text\na> error,x\na< error,x{,*}\na> error,x,why\na< error,x{,*}", framed(nops)},
 		{"comes back", "open a line\nleave a\nopen a line\na> x\na< Verified", parrot("Verified", nil)},
 	}
 	for _, tt := range tests {
@@ -266,6 +273,26 @@ var unkept = []struct {
 	{
 		name: "not in order", steps: "open a line\na> id\na< id {id}\ncheck {id} < 17", serve: parrot("?", polite),
 		step: 3, want: "check {id} < 17", got: `"42" and "17"`,
+	},
+	{
+		name: "is refused", steps: "open a line\nenter a $a", serve: lined("NAMEERROR\n", ""),
+		step: 1, want: "the name is accepted", got: `"NAMEERROR"`,
+	},
+	{
+		name: "is never accepted", steps: "open a line\nregain a $a", serve: lined("NAMEERROR\n", ""),
+		step: 1, want: "the name is accepted", got: `"NAMEERROR"`,
+	},
+	{
+		name: "never settles", steps: "open a line\nsettle a", serve: parrot("What?", nil),
+		step: 1, want: "an answer of any kind", got: "nothing in time",
+	},
+	{
+		name: "is like it", steps: "open a line\na> x\na<! What*", serve: parrot("What?", nil),
+		step: 2, want: "something unlike What*", got: `"What?"`,
+	},
+	{
+		name: "more than words behind the type", steps: "open a text\na> error,xy\na< error,x{,*}", serve: framed(nops),
+		step: 2, want: "error,x[,*]", got: `"error,xy"`,
 	},
 	{
 		name: "in a repetition", steps: "open a text\nrepeat 2\na> {i}\na< bbb\nend", serve: framed(nops),

@@ -25,11 +25,12 @@ type Story struct {
 	File      string   // where it stands: stories/text_frames.txtar
 	Line      int      // the line of its name in the file
 	Name      string   // what it shows
-	Clause    string   // where the protocol page says so
-	Extension bool     // it wants more than the published protocols name
+	Clause    string   // where the protocol page says so: the number of a rule, and perhaps of cases
+	Extension bool     // it wants more than the published protocols say
 	Heavy     bool     // it makes much work, or leaves much behind
 	Doors     []string // the doors that it opens, sorted
 
+	needs []string // what the server must offer for it, if the steps do not show that
 	steps []step
 }
 

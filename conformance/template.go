@@ -22,6 +22,7 @@ type kind int
 const (
 	literal  kind = iota
 	anything      // *
+	more          // {,*}: a comma and any text, or nothing
 	fresh         // $name
 	value         // {name}
 )
@@ -84,6 +85,9 @@ func scan(src string, pattern bool) (tok token, rest string, err error) {
 
 // braces reads what stands between braces: a value, a repetition or escapes.
 func braces(inside string, pattern bool) (token, error) {
+	if inside == ",*" && pattern {
+		return token{kind: more}, nil
+	}
 	if strings.HasPrefix(inside, `\`) {
 		text, err := unescape(inside)
 		return token{text: text}, err
@@ -171,6 +175,8 @@ func (t template) show(w world) string {
 		switch {
 		case tok.kind == anything:
 			b.WriteString("*")
+		case tok.kind == more:
+			b.WriteString("[,*]")
 		case tok.kind == fresh:
 			b.WriteString(tok.text + w.unique)
 		case tok.kind == value && !bound:

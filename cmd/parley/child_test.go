@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -123,21 +122,4 @@ func (c *textClient) must(t *testing.T, fields ...string) []string {
 		t.Fatalf("%q: %q", fields, got)
 	}
 	return got
-}
-
-// history reads a whole room, page by page, as "id text".
-func (c *textClient) history(t *testing.T, room string) []string {
-	t.Helper()
-	var all []string
-	after := ""
-	for {
-		page := c.must(t, "history", room, "after", after, "200")[1:]
-		if len(page) == 0 {
-			return all
-		}
-		for ; len(page) > 0; page = page[4:] {
-			after = page[0]
-			all = append(all, fmt.Sprintf("%s %s", page[0], page[3]))
-		}
-	}
 }

@@ -45,6 +45,14 @@ func parseTarget(s string) (target, error) {
 	return target{}, fmt.Errorf("the console does not speak %q; it speaks text:// and line://", u.Scheme)
 }
 
+// Address reads the address of a server as the console does, for other
+// subcommands: the protocol, text or line, and what net.Dial wants. Its errors
+// are errors of usage.
+func Address(s string) (protocol, network, address string, err error) {
+	t, err := parseTarget(s)
+	return t.protocol, t.network, t.address, err
+}
+
 func tcpTarget(u *url.URL, usualPort string) (target, error) {
 	if u.Hostname() == "" || u.Path != "" && u.Path != "/" {
 		return target{}, fmt.Errorf("%q names no server; write %s://host:port", u, u.Scheme)

@@ -54,14 +54,24 @@ var table = []row{
 	{4, "internal/server"},
 	{5, "cmd/parley"},
 	{5, "conformance"},
+	{5, "internal/bench"},
+	{5, "internal/bench/figures"},
 	{5, "internal/console"},
 	{5, "internal/house"},
+	{5, "internal/memnet"},
+	{5, "internal/powerloss"},
+	{5, "internal/proof"},
+	{5, "internal/simulation"},
 }
 
 // sameFloor lists the imports between neighbours that are meant.
 var sameFloor = map[[2]string]string{
 	{"internal/store", "internal/hub"}: "the store implements the interface that the hub declares",
+	{"cmd/parley", "conformance"}:      "parley check plays the stories",
+	{"cmd/parley", "internal/bench"}:   "a subcommand is a package of its own",
 	{"cmd/parley", "internal/console"}: "a subcommand is a package of its own",
+
+	{"internal/bench/figures", "internal/bench"}: "it runs the load tool",
 }
 
 // A pkg is a package as go list tells it: imports of tests are not among them.

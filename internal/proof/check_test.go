@@ -174,6 +174,21 @@ var checks = []struct {
 		r.Ended("berta")
 		r.Read("lobby", "", keeps("a", "b"))
 	}, ""},
+	{"the last is missing and it was told that it is cut", func(r run) {
+		r.heard("a", "1")
+		r.say("anna", "b").OK("2")
+		r.quiet()
+		r.Cut("berta")
+		r.Ended("berta")
+		r.Read("lobby", "", keeps("a", "b"))
+	}, ""},
+	{"one in the middle is missing before it was cut", func(r run) {
+		r.heard("a", "1")
+		r.say("anna", "b").OK("2")
+		r.heard("c", "3")
+		r.Cut("berta")
+		r.Read("lobby", "", keeps("a", "b", "c"))
+	}, Gap},
 	{"came late", func(r run) {
 		r.heard("a", "1")
 		r.Join("carl", "lobby").OK("")

@@ -53,6 +53,7 @@ const (
 	copied
 	speaks
 	reading
+	cut
 	ended
 )
 
@@ -165,6 +166,10 @@ func (l *Log) Saw(session, conversation, sender, id, text string) {
 func (l *Log) Put(session, conversation string) {
 	l.add(event{kind: put, Post: Post{Session: session, Conversation: conversation}})
 }
+
+// Cut notes that a session was told that its connection ends. What it missed
+// since the server decided that, it knows to have missed.
+func (l *Log) Cut(session string) { l.add(event{kind: cut, Post: Post{Session: session}}) }
 
 // Ended notes that a session's connection is over, in whatever way.
 func (l *Log) Ended(session string) { l.add(event{kind: ended, Post: Post{Session: session}}) }

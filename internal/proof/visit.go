@@ -105,6 +105,8 @@ func (w *walk) step(i int, e *event) {
 		}
 	case saw:
 		w.saw(e, v)
+	case cut:
+		l.forget()
 	case ended:
 		w.end(l)
 	}
@@ -118,6 +120,16 @@ func (l *listener) answered(call int) {
 		if call < v.leaving {
 			v.lastAsk = max(v.lastAsk, call)
 		}
+	}
+}
+
+// forget forgets what was answered. A server that ends a connection may answer
+// what it was asked and tell nothing more; it says so with its last words only.
+// Between two messages that the session was told, nothing may be missing even so.
+func (l *listener) forget() {
+	l.lastAsk = -1
+	for _, v := range l.visits {
+		v.lastAsk = -1
 	}
 }
 

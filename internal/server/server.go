@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -34,14 +35,24 @@ type Options struct {
 	Now    func() time.Time          // the clock of messages; nil: time.Now
 	Limits func(*parley.Limits)      // moves limits that have no setting; nil: none
 	Store  func(hub.Store) hub.Store // wraps the store, to make it fail; nil: as it is
+	// Open opens the store, in place of SQLite in the data directory. Shutdown closes it.
+	Open func(context.Context, store.Options) (Store, error)
 }
+
+// Store is what a server keeps things in.
+type Store interface {
+	hub.Store
+	io.Closer
+}
+
+func openSQLite(ctx context.Context, o store.Options) (Store, error) { return store.Open(ctx, o) }
 
 // Server is a running server.
 type Server struct {
 	// Fixed after Start.
 	log    *slog.Logger
 	limits parley.Limits
-	store  *store.Store
+	store  Store
 	hub    *hub.Hub
 	pool   *door.Pool
 	doors  []*openDoor
@@ -73,7 +84,11 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 	}
 	s := &Server{log: opts.Log, limits: limits, ended: make(chan struct{}), pool: door.NewPool(limits.Workers)}
 	s.kill.Store(&cfg.Kill)
-	s.store, err = store.Open(ctx, store.Options{
+	open := opts.Open
+	if open == nil {
+		open = openSQLite
+	}
+	s.store, err = open(ctx, store.Options{
 		Dir: cfg.Data, Relaxed: cfg.Durability == "relaxed", Now: opts.Now, ClientIDs: limits.ClientIDs, Log: opts.Log,
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"testing"
 	"time"
 
@@ -10,16 +11,29 @@ import (
 
 	"github.com/parley-chat/parley/conformance"
 	"github.com/parley-chat/parley/internal/config"
+	"github.com/parley-chat/parley/internal/memnet"
 	"github.com/parley-chat/parley/internal/server"
 )
 
-// TestStories plays every story of the protocols against this server, over TCP,
-// as parley's own conformance kit would against any other.
+// TestStories plays every story of the protocols against this server, as
+// parley's own conformance kit would against any other: over TCP, and over
+// connections in memory.
 func TestStories(t *testing.T) {
-	stories, err := conformance.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storyServer(t)
+	t.Run("sockets", func(t *testing.T) {
+		playStories(t, conformance.Target{Text: s.Addr("text").String(), Line: s.Addr("line").String()})
+	})
+	t.Run("memory", func(t *testing.T) {
+		playStories(t, conformance.Target{Dial: func(_ context.Context, door string) (net.Conn, error) {
+			ours, theirs := memnet.Pipe(roomy)
+			s.Drive(door, theirs)
+			return &lingering{Conn: ours}, nil
+		}})
+	})
+}
+
+func storyServer(t *testing.T) *server.Server {
+	t.Helper()
 	cfg := config.Default()
 	cfg.Data, cfg.Text, cfg.Line, cfg.Durability = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", "relaxed"
 	s, err := server.Start(t.Context(), cfg, server.Options{
@@ -36,7 +50,15 @@ func TestStories(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	target := conformance.Target{Text: s.Addr("text").String(), Line: s.Addr("line").String()}
+	return s
+}
+
+func playStories(t *testing.T, target conformance.Target) {
+	t.Helper()
+	stories, err := conformance.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, story := range stories {
 		t.Run(story.String(), func(t *testing.T) {
 			t.Parallel()
@@ -45,4 +67,23 @@ func TestStories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lingering is a connection in memory that can vanish as a socket does.
+type lingering struct {
+	*memnet.Conn
+	abrupt bool
+}
+
+// SetLinger lets Close reset the connection, as for a socket.
+func (l *lingering) SetLinger(sec int) error {
+	l.abrupt = sec == 0
+	return nil
+}
+
+func (l *lingering) Close() error {
+	if l.abrupt {
+		l.Reset()
+	}
+	return l.Conn.Close()
 }

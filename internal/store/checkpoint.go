@@ -126,7 +126,7 @@ func (s *Store) checkpointed(ctx context.Context, err error) error {
 	case err == nil || ctx.Err() != nil:
 	case errors.Is(err, hub.ErrBroken):
 		s.log.Error("the log could not be copied into the database", "err", err)
-		s.w.broken = err
+		s.breaks(err)
 	default:
 		s.log.Warn("the log could not be copied into the database yet", "err", err)
 	}
@@ -145,7 +145,7 @@ func (s *Store) copyLog(ctx context.Context, pragma string) (pages int, err erro
 func (s *Store) lastCheckpoint() error {
 	if _, err := s.copyLog(s.opened, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		if errors.Is(err, hub.ErrBroken) {
-			s.w.broken = err
+			s.breaks(err)
 		}
 		return fmt.Errorf("last checkpoint: %w", err)
 	}

@@ -72,7 +72,7 @@ func (s *Store) Commit(ctx context.Context, write func(hub.Tx) error) error {
 	}
 	if err := t.run(write); err != nil {
 		if errors.Is(t.fault, hub.ErrBroken) {
-			s.w.broken = t.fault
+			s.breaks(t.fault)
 		}
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/internal/hub"
+	"github.com/parley-chat/parley/internal/proof"
 )
 
 func TestDamagedMessage(t *testing.T) {
@@ -232,16 +233,14 @@ func everything(ctx context.Context, s *Store) (all []any, err error) {
 
 // TestBitFlips turns one bit of the database file at a time: it is refused, or
 // a reading is, or all is there. Never is something else shown.
-func TestBitFlips(t *testing.T) { testBitFlips(t, 25) }
+func TestBitFlips(t *testing.T) { testBitFlips(t, checkFirst) }
 
-func TestSoakBitFlips(t *testing.T) {
-	if os.Getenv("PARLEY_SOAK") == "" {
-		t.Skip("set PARLEY_SOAK to run")
-	}
-	testBitFlips(t, 3000)
-}
+// TestBitFlipsCheckedBeside does the same with a database that is not checked
+// before it is used: the check may find the damage when it has been shown.
+func TestBitFlipsCheckedBeside(t *testing.T) { testBitFlips(t, 1) }
 
-func testBitFlips(t *testing.T, flips int) {
+func testBitFlips(t *testing.T, checkFirst int64) {
+	flips := proof.Size(25, 300, 3000)
 	t.Parallel()
 	dir := t.TempDir()
 	madeStore(t, dir)
@@ -257,7 +256,7 @@ func testBitFlips(t *testing.T, flips int) {
 	}
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
-	var refused, found, same int
+	var refused, found, broken, same int
 	for range flips {
 		bit := random.IntN(len(original) * 8)
 		for original[bit/8] == 0 && random.IntN(4) > 0 { // most of the file is empty
@@ -268,7 +267,7 @@ func testBitFlips(t *testing.T, flips int) {
 		if err := os.WriteFile(path, flipped, fileMode); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(t.Context(), Options{Dir: dir, Relaxed: true})
+		s, err := Open(t.Context(), Options{Dir: dir, Relaxed: true, checkFirst: checkFirst})
 		if err != nil {
 			refused++
 			if after := contents(t, dir); !bytes.HasSuffix(after, flipped) {
@@ -278,7 +277,10 @@ func testBitFlips(t *testing.T, flips int) {
 			continue
 		}
 		got, err := everything(t.Context(), s)
-		if err != nil {
+		<-s.checkup.done
+		if isBroken(s) {
+			broken++
+		} else if err != nil {
 			found++
 		} else if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.AllowUnexported(parley.Name{})); diff != "" {
 			t.Errorf("seed %d, bit %d: -want +got\n%s", seed, bit, diff)
@@ -290,12 +292,20 @@ func testBitFlips(t *testing.T, flips int) {
 		}
 		removeLog(t, path)
 	}
-	t.Logf("%d flips: %d refused, %d found when read, %d without effect", flips, refused, found, same)
+	t.Logf("%d flips: %d refused, %d found when read, %d by the check, %d without effect", flips, refused, found, broken, same)
 }
 
+// isBroken tells whether a store takes no commit any more.
+func isBroken(s *Store) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.broken != nil
+}
+
+// removeLog removes what a store left beside its database.
 func removeLog(t *testing.T, path string) {
 	t.Helper()
-	for _, suffix := range []string{"-wal", "-shm"} {
+	for _, suffix := range []string{"-wal", "-shm", ".suspect"} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}

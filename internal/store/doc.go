@@ -17,13 +17,18 @@
 //  4. A refusal (*parley.Error) of a Tx method changed nothing: methods check
 //     before they write. Every other error ends the transaction.
 //  5. After an error that wraps hub.ErrBroken there is no commit and no
-//     checkpoint any more: the log on disk stays as it is.
+//     checkpoint any more: the log on disk stays as it is. Options.Broken has
+//     been called, and the next Open checks the whole database first.
 //  6. Numbers of users and conversations are never used again.
-//  7. Rows are read with their checksum, or not at all.
+//  7. Rows are read with their checksum, or not at all. A page of history has
+//     no gap: a message that is missing fails it as a damaged one does.
 //  8. A file that is not wholly understood is refused, and never written to,
 //     moved or deleted. One that is made appears under its name when complete.
+//     Only the check of a large database, which takes seconds, runs beside
+//     serving; what it finds breaks the store.
 //  9. One process at a time, and one Store in it, uses a directory: the lock
 //     file says so. It is never deleted.
 //  10. Checkpoints run on a connection and a goroutine of their own, outside
-//     of transactions.
+//     of transactions, and so does the check. While that reads, the log is not
+//     begun anew and grows by all that is written.
 package store

@@ -33,6 +33,9 @@ type files struct {
 	db   string
 	lock string
 	new  string // the database while it is being made
+	// suspect is there when the store broke: the next start checks the
+	// database before it is used.
+	suspect string
 }
 
 func filesIn(dir string) (files, error) {
@@ -44,18 +47,13 @@ func filesIn(dir string) (files, error) {
 		return files{}, err
 	}
 	db := filepath.Join(dir, "parley.db")
-	return files{dir: dir, db: db, lock: filepath.Join(dir, "parley.lock"), new: db + ".new"}, nil
+	return files{dir: dir, db: db, lock: filepath.Join(dir, "parley.lock"), new: db + ".new", suspect: db + ".suspect"}, nil
 }
 
 // take makes the directory and locks it.
 func (f files) take(log *slog.Logger) (*flock.Flock, error) {
-	if _, err := os.Stat(f.dir); errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(f.dir, dirMode); err != nil {
-			return nil, fmt.Errorf("make data directory: %w", err)
-		}
-		if err := syncDir(filepath.Dir(f.dir)); err != nil {
-			return nil, fmt.Errorf("make data directory: %w", err)
-		}
+	if err := makeDir(f.dir); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	if info, err := os.Stat(f.dir); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		log.Warn("other users of this machine can look into the data directory; chmod it to 700", "mode", info.Mode().Perm().String())
@@ -69,6 +67,22 @@ func (f files) take(log *slog.Logger) (*flock.Flock, error) {
 		return nil, fmt.Errorf("another server is using the data directory %s", f.dir)
 	}
 	return lock, nil
+}
+
+// makeDir makes a directory that is missing, those above it first, so that each
+// is on the disk before something is put into it.
+func makeDir(dir string) error {
+	above := filepath.Dir(dir)
+	if exists(dir) || above == dir {
+		return nil
+	}
+	if err := makeDir(above); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(above)
 }
 
 // prepareFile sees to it that there is a database of ours, and nothing else.
@@ -184,6 +198,7 @@ const (
 	forWriting connKind = iota
 	forCheckpoints
 	forReading
+	forChecking
 	forMaking
 )
 
@@ -213,10 +228,12 @@ func (f files) connect(path string, kind connKind, relaxed bool) (*sql.DB, error
 	switch kind {
 	case forWriting:
 		settings.Add("_pragma", "cache_size(-16384)")
-	case forReading:
+	case forReading, forChecking:
 		settings.Set("mode", "ro")
 		settings.Set("_query_only", "1")
-		most = maxReaders + 1 // the anchor
+		if kind == forReading {
+			most = maxReaders + 1 // the anchor
+		}
 	case forMaking:
 		sync = "OFF" // see create
 		settings.Add("_pragma", "journal_mode(MEMORY)")

@@ -46,14 +46,19 @@ const (
 	accountsNamed
 	roomsOfUser
 	pairOfUsers
-	messagesBefore
-	messagesAfter
+	messagesDown
+	messagesUp
+	messageMissing
 
 	allQueries // how many
 )
 
 // messageColumns are what scanMessage reads, in its order.
 const messageColumns = `conversation, seq, kind, sender, sender_name, time, text, ref, crc`
+
+// pageOfMessages is read until there are enough of them.
+const pageOfMessages = `SELECT ` + messageColumns + `, coalesce((SELECT last_seq FROM conversations WHERE id = ?1), 0)
+	FROM messages WHERE conversation = ?1 AND seq > ?2 AND seq < ?3`
 
 // accountColumns are what scanAccount reads, in its order.
 const accountColumns = `id, key, name, skeleton, folded, password, created, crc`
@@ -114,8 +119,9 @@ var sqliteQueries = [allQueries]string{
 	roomsOfUser: `SELECT ` + roomColumns + ` FROM rooms
 		WHERE id IN (SELECT room FROM members WHERE user = ?) AND key > ? ORDER BY key LIMIT ?`,
 	pairOfUsers: `SELECT id FROM conversations WHERE low = ? AND high = ?`,
-	messagesBefore: `SELECT ` + messageColumns + ` FROM messages
-		WHERE conversation = ? AND seq < ? AND (? = 0 OR kind = ?) ORDER BY seq DESC LIMIT ?`,
-	messagesAfter: `SELECT ` + messageColumns + ` FROM messages
-		WHERE conversation = ? AND seq > ? AND seq < ? AND (? = 0 OR kind = ?) ORDER BY seq LIMIT ?`,
+	// Messages of every kind, so that the reader sees whether one is missing.
+	messagesDown: pageOfMessages + ` ORDER BY seq DESC`,
+	messagesUp:   pageOfMessages + ` ORDER BY seq`,
+	messageMissing: `SELECT 1 FROM conversations WHERE id = ?1 AND last_seq >= ?2
+		AND NOT EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND seq = ?2)`,
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"math"
-	"slices"
 
 	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/internal/hub"
@@ -62,43 +60,18 @@ func (s *Store) Pair(ctx context.Context, a, b parley.UserID) (parley.Conversati
 	return id, err
 }
 
-// History reads a page of a conversation, oldest first. A query without a kind
-// gets every kind. A damaged row fails the page: a gap would go unnoticed.
-func (s *Store) History(ctx context.Context, q hub.HistoryQuery) ([]parley.Message, error) {
-	if q.Limit <= 0 {
-		return nil, nil
-	}
-	var sum checksum
-	var page []parley.Message
-	scan := func(row scanner) error {
-		page = append(page, parley.Message{})
-		return scanMessage(row, &page[len(page)-1], &sum)
-	}
-	before := q.Before
-	if before == 0 {
-		before = math.MaxInt64
-	}
-	var err error
-	if q.Forward || q.After != 0 {
-		err = s.read(ctx, "read history", messagesAfter, scan, int64(q.Conversation), q.After, before, int64(q.Kind), int64(q.Kind), q.Limit)
-	} else {
-		err = s.read(ctx, "read history", messagesBefore, scan, int64(q.Conversation), before, int64(q.Kind), int64(q.Kind), q.Limit)
-		slices.Reverse(page)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return page, nil
-}
+// errEnough ends a reading early.
+var errEnough = errors.New("enough rows were read")
 
-// read runs a query of the readers and calls scan for each row.
+// read runs a query of the readers and calls scan for each row, until that
+// gives an error; errEnough is none.
 func (s *Store) read(ctx context.Context, doing string, q query, scan func(scanner) error, values ...any) error {
 	rows, err := s.readers[q].QueryContext(ctx, values...)
 	if err == nil {
 		err = each(rows, scan)
 	}
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, errEnough):
 		return nil
 	case errors.Is(err, ErrDamaged):
 		s.logDamage(err)

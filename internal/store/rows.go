@@ -54,9 +54,11 @@ func scanRoom(row scanner) (*roomRow, error) {
 	return &r, nil
 }
 
-func scanMessage(row scanner, m *parley.Message, sum *checksum) error {
+// scanMessage reads messageColumns, and what stands behind them.
+func scanMessage(row scanner, m *parley.Message, sum *checksum, more ...any) error {
 	var ms, crc int64
-	if err := row.Scan(&m.Conversation, &m.Seq, &m.Kind, &m.Sender, &m.SenderName, &ms, &m.Text, &m.Ref, &crc); err != nil {
+	columns := append([]any{&m.Conversation, &m.Seq, &m.Kind, &m.Sender, &m.SenderName, &ms, &m.Text, &m.Ref, &crc}, more...)
+	if err := row.Scan(columns...); err != nil {
 		return err
 	}
 	m.Time = time.UnixMilli(ms).UTC()

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/pressly/goose/v3"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/parley-chat/parley/internal/hub"
 )
@@ -34,26 +35,30 @@ func fillNew(ctx context.Context, db *sql.DB) error {
 	return migrate(ctx, db, slog.New(slog.DiscardHandler))
 }
 
-// prepareDatabase checks a database and brings its tables up to date.
-func prepareDatabase(ctx context.Context, db *sql.DB, log *slog.Logger) error {
-	if err := checkVersion(ctx, db); err != nil {
-		return openFault(err)
+// prepareDatabase checks a database, unless that comes later, and brings its
+// tables up to date.
+func (s *Store) prepareDatabase(ctx context.Context) (checkLater bool, err error) {
+	if err := checkVersion(ctx, s.writeDB); err != nil {
+		return false, openFault(err)
 	}
-	if err := checkDamage(ctx, db, log); err != nil {
-		return openFault(err)
+	if checkLater, err = s.checkNow(ctx); err != nil {
+		return false, openFault(err)
 	}
-	if err := migrate(ctx, db, log); err != nil {
-		return openFault(err)
+	if err := migrate(ctx, s.writeDB, s.log); err != nil {
+		return false, openFault(err)
 	}
 	var mode string
-	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
-		return openFault(err)
+	if err := s.writeDB.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		return false, openFault(err)
 	}
 	if mode != "wal" {
-		return fmt.Errorf("the file system of the data directory cannot hold SQLite's log (journal mode %s); use a local one", mode)
+		return false, fmt.Errorf("the file system of the data directory cannot hold SQLite's log (journal mode %s); use a local one", mode)
 	}
-	return nil
+	return checkLater, writable(ctx, s.writeDB)
 }
+
+// damagedText tells the operator what to do about a damaged database.
+const damagedText = "the database is damaged, or its disk: restore a backup"
 
 // openFault says what a fault means for the one who starts the server.
 func openFault(err error) error {
@@ -62,9 +67,21 @@ func openFault(err error) error {
 	}
 	err = fault("open database", err)
 	if errors.Is(err, hub.ErrBroken) {
-		return fmt.Errorf("the database is damaged, or its disk: restore a backup; nothing was changed: %w", err)
+		return fmt.Errorf("%s; nothing was changed: %w", damagedText, err)
 	}
 	return err
+}
+
+// writable makes sure that a connection can write, by changing nothing. SQLite
+// opens a file that it cannot open for writing, be it for a moment's lack of
+// file handles, for reading: it would refuse every write, or never copy the log.
+func writable(ctx context.Context, db *sql.DB) error {
+	const noRoom = 0
+	_, err := db.ExecContext(ctx, sqliteQueries[deleteRoom], noRoom)
+	if resultCode(err)&0xff == sqlite3.SQLITE_READONLY {
+		return fmt.Errorf("the database can be read only; see to its file system and permissions, and try again: %w", err)
+	}
+	return openFault(err)
 }
 
 // checkVersion asserts the version of SQLite that is built in.
@@ -85,39 +102,6 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	return nil
-}
-
-// wholeCheck is up to which size, in bytes, a database is checked against its
-// indexes. It takes about ten seconds a gigabyte; the other check, three.
-const wholeCheck = 256 << 20
-
-// checkDamage reads the whole database. A damaged one is not opened: what it
-// lost would go unnoticed.
-func checkDamage(ctx context.Context, db *sql.DB, log *slog.Logger) error {
-	var size int64
-	err := db.QueryRowContext(ctx, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").Scan(&size)
-	if err != nil {
-		return err
-	}
-	check := "PRAGMA integrity_check(1)"
-	if size > wholeCheck {
-		log.Info("checking the database, which takes a while", "bytes", size)
-		check = "PRAGMA quick_check(1)"
-	}
-	rows, err := db.QueryContext(ctx, check)
-	if err != nil {
-		return err
-	}
-	return each(rows, func(row scanner) error {
-		var found string
-		if err := row.Scan(&found); err != nil {
-			return err
-		}
-		if found != "ok" {
-			return fmt.Errorf("%s: %w", found, hub.ErrBroken)
-		}
-		return nil
-	})
 }
 
 // migrate brings the tables up to date, each step in a transaction of its own.

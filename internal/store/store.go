@@ -23,6 +23,12 @@ type Options struct {
 	Now       func() time.Time // the clock; nil: time.Now
 	ClientIDs time.Duration    // for which a client id is remembered; 0: as in parley.DefaultLimits
 	Log       *slog.Logger     // nil: nowhere
+	// Broken is called once, when the store can no longer be trusted and no
+	// commit will succeed any more: also when it was not a commit that showed
+	// it. It must neither wait nor use the store. nil: nobody is told.
+	Broken func(error)
+
+	checkFirst int64 // a larger database is checked beside serving; 0: checkFirst
 }
 
 // Store keeps everything in one SQLite file. It implements hub.Store.
@@ -40,6 +46,7 @@ type Store struct {
 	anchor  *sql.Conn             // see Close
 
 	checkpoints checkpointer
+	checkup     checkup
 
 	mu     sync.Mutex // held by a commit
 	w      *writer
@@ -55,6 +62,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	opts.checkFirst = cmp.Or(opts.checkFirst, checkFirst)
 	opts.ClientIDs = cmp.Or(opts.ClientIDs, parley.DefaultLimits().ClientIDs)
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -68,6 +76,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, errors.Join(err, s.release())
 	}
 	s.checkpoints.start(s)
+	s.checkup.start(s)
 	return s, nil
 }
 
@@ -88,7 +97,8 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := prepareDatabase(ctx, s.writeDB, s.log); err != nil {
+	checkLater, err := s.prepareDatabase(ctx)
+	if err != nil {
 		return err
 	}
 	if err := s.openWriter(ctx); err != nil {
@@ -97,8 +107,19 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.openReaders(ctx); err != nil {
 		return fmt.Errorf("open readers: %w", err)
 	}
+	// SQLite has made its log by now. It syncs the directory too, before the
+	// first commit, but says nothing when that fails.
+	if err := syncDir(s.files.dir); err != nil {
+		return fmt.Errorf("sync data directory: %w", err)
+	}
 	// Now, rather than when there is no file handle left.
-	return s.checkDB.PingContext(ctx)
+	if err := writable(ctx, s.checkDB); err != nil || !checkLater {
+		return err
+	}
+	if s.checkup.db, err = s.files.connect(s.files.db, forChecking, s.opts.Relaxed); err != nil {
+		return err
+	}
+	return s.checkup.db.PingContext(ctx)
 }
 
 // openWriter takes the writer's connection for good and prepares its statements.
@@ -143,11 +164,11 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	broken := s.w.broken != nil
 	s.mu.Unlock()
+	s.checkup.stop()
 	s.checkpoints.stop()
 	var err error
-	if !broken {
+	if s.w.broken == nil {
 		err = s.lastCheckpoint()
 	}
 	return errors.Join(err, s.release())
@@ -168,6 +189,7 @@ func (s *Store) release() error {
 			errs = append(errs, s.anchor.Close())
 		}
 		closeDB(s.readDB)
+		closeDB(s.checkup.db)
 	}
 	broken := s.w != nil && s.w.broken != nil
 	if !broken {
