@@ -75,5 +75,6 @@ var (
 	ErrUnavailable         = Errorf(CodeUnavailable, "the server cannot store this now, nothing was done; try again later")
 	ErrUnhandled           = Errorf(CodeUnhandled, "an error occurred on the server; it has been logged")
 	ErrShuttingDown        = Errorf(CodeUnavailable, "the server is shutting down; connect again later")
+	ErrDiskFailed          = Errorf(CodeUnavailable, "the disk failed; the history tells whether the last requests were kept")
 	ErrSlowConsumer        = Errorf(CodeSlowConsumer, "this session did not read what was sent to it; connect again and read the history")
 )

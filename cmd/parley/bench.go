@@ -136,9 +136,11 @@ func runBench(ctx context.Context, o bench.Options, f benchFlags, out, errs io.W
 	defer stop()
 	if file, ok := errs.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		o.Progress = func(line string) { fmt.Fprintf(errs, "\r\x1b[K%s", line) }
-		defer fmt.Fprint(errs, "\r\x1b[K")
 	}
 	report, err := bench.Run(ctx, o)
+	if o.Progress != nil {
+		o.Progress("") // off the screen
+	}
 	if report != nil {
 		if printErr := printReport(report, f.json, out); printErr != nil {
 			return errors.Join(err, printErr)

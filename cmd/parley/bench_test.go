@@ -84,7 +84,7 @@ func TestBenchExitCodes(t *testing.T) {
 		{name: "a bad rival", args: []string{"irc://127.0.0.1:1", "--vs", "x@irc://127.0.0.1:2"}, code: 2, errs: "PID@URL"},
 		{name: "no such process", args: []string{"irc://127.0.0.1:1", "--pid", "2000000000"}, code: 2, errs: "no process 2000000000"},
 		{name: "nobody there", args: []string{"irc://" + closed}, code: 5, errs: "not reachable"},
-		{name: "closed at once", args: []string{"irc://" + rude}, code: 1, errs: "closed the connection"},
+		{name: "closed at once", args: []string{"irc://" + rude}, code: 1, errs: "connecting: client b"},
 		{name: "no answer", args: []string{"irc://" + silent, "--stall", "50ms"}, code: 1, errs: "nothing has happened for 50ms"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

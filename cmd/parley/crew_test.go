@@ -341,7 +341,6 @@ func (f *founder) found(c *crew, boarded func()) error {
 	if err := one.Login("fred", "secret"); err != nil {
 		return err
 	}
-	boarded()
 	if err := f.check(one); err != nil {
 		return err
 	}
@@ -354,6 +353,7 @@ func (f *founder) found(c *crew, boarded func()) error {
 	if err := f.move(one.Join, room, isIn); err != nil {
 		return err
 	}
+	boarded() // some facts are certain then
 	if f.member[before] == isIn {
 		if err := f.move(one.Leave, before, isOut); err != nil {
 			return err
@@ -390,12 +390,11 @@ func (f *founder) check(one *proof.Text) error {
 	f.mu.Unlock()
 	for _, name := range accounts {
 		_, err := one.Do("guest", name)
-		if refusal := (*proof.Refusal)(nil); !errors.As(err, &refusal) {
-			if err == nil {
-				f.t.Errorf("the account %s was acknowledged and is lost", name)
-			}
-			return err
-		} else if refusal.Type != "name_taken" {
+		var refusal *proof.Refusal
+		switch {
+		case err == nil:
+			return fmt.Errorf("the account %s was acknowledged and is lost", name)
+		case !errors.As(err, &refusal) || refusal.Type != "name_taken":
 			return err
 		}
 	}

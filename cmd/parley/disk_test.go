@@ -211,7 +211,10 @@ func fillDisk(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 		freed := time.Now()
-		for !w.say() || !w.say() {
+		for kept := 0; kept < 2; { // one on each door
+			if kept++; !w.say() {
+				kept = 0
+			}
 		}
 		// Generously: the promise is seconds.
 		if took := time.Since(freed); took > 10*time.Second {

@@ -67,7 +67,7 @@ func powerImages(t *testing.T, images, checkpoints int, flags ...string) (tried 
 	dir, first, seed := os.Getenv(replayDir), 0, rand.Uint64()
 	if dir == "" {
 		var err error
-		if dir, err = os.MkdirTemp(memoryDir(), "parley-power-"); err != nil {
+		if dir, err = os.MkdirTemp("", "parley-power-"); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
@@ -109,8 +109,8 @@ func powerImages(t *testing.T, images, checkpoints int, flags ...string) (tried 
 
 // A powerRecording is a directory with all that images are made of.
 type powerRecording struct {
-	dir      string
 	disks    *powerloss.Recording
+	ends     []int     // the moments at which the servers but the last one had ended
 	promises []promise // by moment
 }
 
@@ -122,6 +122,7 @@ func readPower(t *testing.T, dir string) *powerRecording {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var ends []int
 	for life := range lives {
 		held, err := powerloss.New(filepath.Join(dir, fmt.Sprintf("%d.disk", life)), "-shm")
 		if err != nil {
@@ -139,8 +140,9 @@ func readPower(t *testing.T, dir string) *powerRecording {
 		if err := disks.Read(trace, found); err != nil {
 			t.Fatalf("recording %d: %v", life, err)
 		}
+		ends = append(ends, disks.Moments()-1)
 	}
-	r := &powerRecording{dir: dir, disks: disks}
+	r := &powerRecording{disks: disks, ends: ends[:lives-1]}
 	kept, err := os.ReadFile(filepath.Join(dir, "promises.json"))
 	if err == nil {
 		err = json.Unmarshal(kept, &r.promises)
@@ -155,14 +157,17 @@ func readPower(t *testing.T, dir string) *powerRecording {
 // findMoments finds out when each answer left.
 func (r *powerRecording) findMoments(t *testing.T) {
 	t.Helper()
-	frames := map[string][]int{} // the moments of the answers on the text door, by peer
+	// By server and peer: a peer's port may be that of another one later.
+	frames := map[string][]int{} // the moments of the answers on the text door
+	lines := map[string]int{}    // the moments of lines, with the line
 	partial := map[string][]byte{}
-	lines := map[string]int{} // the moments of lines, by peer and line
 	for _, s := range r.disks.Sent() {
-		rest := append(partial[s.To], s.Bytes...)
+		life, _ := slices.BinarySearch(r.ends, s.Moment+1)
+		peer := fmt.Sprint(life, s.To)
+		rest := append(partial[peer], s.Bytes...)
 		for {
 			if end := bytes.IndexByte(rest, '\n'); len(rest) > 0 && rest[0] != 0 && end >= 0 { // no frame begins so
-				lines[s.To+" "+string(rest[:end+1])] = s.Moment
+				lines[peer+" "+string(rest[:end+1])] = s.Moment
 				rest = rest[end+1:]
 				continue
 			}
@@ -173,17 +178,18 @@ func (r *powerRecording) findMoments(t *testing.T) {
 			if len(rest) < size {
 				break
 			}
-			frames[s.To] = append(frames[s.To], s.Moment)
+			frames[peer] = append(frames[peer], s.Moment)
 			rest = rest[size:]
 		}
-		partial[s.To] = rest
+		partial[peer] = rest
 	}
 	for i := range r.promises {
 		p := &r.promises[i]
-		moment, ok := lines[p.Peer+" "+p.Said]
+		peer := fmt.Sprint(p.Life, p.Peer)
+		moment, ok := lines[peer+" "+p.Said]
 		if p.Said == "" {
-			if ok = p.Answer < len(frames[p.Peer]); ok {
-				moment = frames[p.Peer][p.Answer]
+			if ok = p.Answer < len(frames[peer]); ok {
+				moment = frames[peer][p.Answer]
 			}
 		}
 		if !ok {

@@ -86,6 +86,7 @@ func (c *tracedChild) stop(sig os.Signal) int {
 // A promise is something that the server answered for: it must be kept from
 // the moment on at which the answer left.
 type promise struct {
+	Life   int      // of which server, from 0
 	Peer   string   // the client's address
 	Answer int      // the number of the answer on the text door, from 0
 	Said   string   // on the line door: what the answer says
@@ -96,13 +97,15 @@ type promise struct {
 
 // promises are kept by many clients at once.
 type promises struct {
-	mu  sync.Mutex
-	all []promise
+	life int // of the server that runs
+	mu   sync.Mutex
+	all  []promise
 }
 
 func (p *promises) add(one promise) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	one.Life = p.life
 	p.all = append(p.all, one)
 }
 
@@ -226,6 +229,7 @@ func recordPower(t *testing.T, dir string, checkpoints int, flags ...string) {
 	}
 	p := &promises{}
 	for life := range lives {
+		p.life = life
 		server := traceChild(t, filepath.Join(dir, fmt.Sprintf("%d.strace", life)), nil, dataOf(root), flags...)
 		if server.text == "" {
 			t.Fatal("the server did not start")

@@ -115,22 +115,18 @@ func (e *engine) entered(c *client) {
 	}
 }
 
-// notice notes a message that tells of others, such as a join.
-func (e *engine) notice(*client) {
+// notice notes a message that tells of others, such as a join. Once somebody is to
+// speak, a server does not get on with its work by such news.
+func (e *engine) notice() {
 	e.notices++
-	e.progress = e.now
+	if len(e.streams) == 0 {
+		e.progress = e.now
+	}
 }
 
 // reply sends what the server asked for.
-func (e *engine) reply(c *client, parts ...any) {
-	for _, p := range parts {
-		switch p := p.(type) {
-		case string:
-			c.out = append(c.out, p...)
-		case []byte:
-			c.out = append(c.out, p...)
-		}
-	}
+func (e *engine) reply(c *client, answer []byte) {
+	c.out = append(c.out, answer...)
 	e.touch(c)
 }
 

@@ -57,13 +57,13 @@ func ircLine(e *engine, c *client, l []byte) {
 	command, rest, _ := bytes.Cut(l, []byte(" "))
 	switch string(command) {
 	case "PING":
-		e.reply(c, "PONG ", rest, "\r\n")
+		e.reply(c, append(append([]byte("PONG "), rest...), "\r\n"...))
 	case "376", "422": // the message of the day has ended, or there is none
 		e.accepted(c)
 	case "366": // the list of names has ended
 		e.entered(c)
 	case "JOIN":
-		e.notice(c)
+		e.notice()
 	case "ERROR":
 		if c.state < leaving {
 			e.fail(c, "the server says %.200q", l)

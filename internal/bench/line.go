@@ -60,6 +60,6 @@ func lineAnswer(e *engine, c *client, l []byte) {
 	case bytes.HasPrefix(l, []byte("Joined ")):
 		e.fail(c, "the server says %.200q", l)
 	default:
-		e.notice(c)
+		e.notice()
 	}
 }

@@ -63,7 +63,7 @@ func (b *run) measure(ctx context.Context, l load) error {
 	private := e.streams[0].private
 	b.say(l.name()+" warming up", 0)
 	if b.o.WarmUp > 0 {
-		if _, _, err := e.play(ctx, l, span{time: b.o.WarmUp}, func(float64) {}); err != nil {
+		if _, err := e.play(ctx, l, span{time: b.o.WarmUp}, func(float64) {}); err != nil {
 			return err
 		}
 		if err := e.settle(ctx, private); err != nil {
@@ -81,7 +81,7 @@ func (b *run) measure(ctx context.Context, l load) error {
 	if b.o.Deliveries > 0 {
 		s.messages = max(s.messages, 1)
 	}
-	_, took, err := e.play(ctx, l, s, func(share float64) { b.say(l.name(), share) })
+	took, err := e.play(ctx, l, s, func(share float64) { b.say(l.name(), share) })
 	if err != nil {
 		return err
 	}

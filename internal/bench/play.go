@@ -43,8 +43,8 @@ type sending struct {
 func (p *sending) got(e *engine) int64 { return e.delivered - p.done0 }
 
 // play sends for a span, over all streams in turn, and waits for every delivery.
-// It returns how many messages it sent, and the time until the last delivery.
-func (e *engine) play(ctx context.Context, l load, s span, seen func(share float64)) (sent int, took time.Duration, err error) {
+// It returns the time until the last delivery.
+func (e *engine) play(ctx context.Context, l load, s span, seen func(share float64)) (time.Duration, error) {
 	p := &sending{load: l, count: s.messages, begun: e.clock(), done0: e.delivered}
 	if p.count == 0 {
 		p.count = 1 << 62
@@ -64,16 +64,16 @@ func (e *engine) play(ctx context.Context, l load, s span, seen func(share float
 		seen(p.share(s, now))
 		if p.over(now) && p.got(e) >= p.owed {
 			e.flush()
-			return p.sent, time.Duration(e.clock() - p.begun), e.verdict("sending")
+			return time.Duration(e.clock() - p.begun), e.verdict("sending")
 		}
 		e.round(ctx, wait)
 		if e.err != nil || e.tally.bad() {
 			e.drain(ctx)
-			return p.sent, 0, e.verdict("sending")
+			return 0, e.verdict("sending")
 		}
 		if idle := time.Duration(e.clock() - e.progress); idle > e.stall+wait {
 			e.tally.Lost += p.owed - p.got(e)
-			return p.sent, 0, fmt.Errorf("sending: nothing has come for %v, after %d of %d deliveries: %v", e.stall, p.got(e), p.owed, e.tally)
+			return 0, fmt.Errorf("sending: nothing has come for %v, after %d of %d deliveries: %v", e.stall, p.got(e), p.owed, e.tally)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,152 +33,154 @@ func scanEngine(d dialect, private bool) *engine {
 	return e
 }
 
-// said is the payload with which stream number i said its nth message.
-func said(e *engine, i int, n uint32) string {
+// said is the payload with which somebody said the nth message.
+func said(e *engine, by string, n uint32) string {
 	payload := append([]byte(nil), e.payload...)
-	stamp{uint32(i), n, int64(n)}.put(payload)
+	stamp{uint32(streamOf(e, by)), n, int64(n)}.put(payload)
 	return string(payload)
 }
 
-// Streams of scanEngine: ann and cat speak first in their rooms, then bob and dan.
-const (
-	byAnn = 0
-	byCat = 1
-	byBob = 2
-)
+// streamOf is the number of somebody's stream.
+func streamOf(e *engine, by string) int {
+	return slices.IndexFunc(e.streams, func(s stream) bool { return s.from.name == by })
+}
 
 func frameOf(fields ...string) string { return string(textwire.AppendFrame(nil, fields...)) }
 
+// outcome is what a client's bytes come to.
+type outcome struct {
+	delivered, acked int64
+	tally            Tally
+	err              string // part of it
+	out              string
+}
+
+var scanTests = []struct {
+	name    string
+	dialect dialect
+	private bool
+	in      func(e *engine) string // what bob is sent
+	want    outcome
+}{
+	{
+		name: "line: two messages", dialect: line{},
+		in: func(e *engine) string {
+			return "ann says in room den " + said(e, "ann", 1) + "\r\nann says in room den " + said(e, "ann", 2) + "\n"
+		},
+		want: outcome{delivered: 2},
+	},
+	{
+		name: "line: one's own copy", dialect: line{},
+		in:   func(e *engine) string { return "bob says in room den " + said(e, "bob", 1) + "\n" },
+		want: outcome{acked: 1},
+	},
+	{
+		name: "line: another sender than said it", dialect: line{},
+		in:   func(e *engine) string { return "cat says in room den " + said(e, "ann", 1) + "\n" },
+		want: outcome{tally: Tally{Stray: 1}, err: "not for it"},
+	},
+	{
+		name: "line: another room's", dialect: line{},
+		in:   func(e *engine) string { return "cat says in room tea " + said(e, "cat", 1) + "\n" },
+		want: outcome{tally: Tally{Stray: 1}, err: "not for it"},
+	},
+	{
+		name: "line: never said", dialect: line{},
+		in:   func(e *engine) string { return "ann says in room den " + said(e, "ann", 3) + "\n" },
+		want: outcome{tally: Tally{Stray: 1}, err: "nobody said"},
+	},
+	{
+		name: "line: damaged", dialect: line{},
+		in: func(e *engine) string {
+			return "ann says in room den " + strings.TrimSuffix(said(e, "ann", 1), string(e.pad[len(e.pad)-1])) + "#\n"
+		},
+		want: outcome{tally: Tally{Damaged: 1}, err: "said otherwise"},
+	},
+	{
+		name: "line: a gap", dialect: line{},
+		in:   func(e *engine) string { return "ann says in room den " + said(e, "ann", 2) + "\n" },
+		want: outcome{delivered: 1, tally: Tally{Lost: 1}, err: "message 2 of ann came when 1 was due"},
+	},
+	{
+		name: "line: an error", dialect: line{},
+		in:   func(*engine) string { return "Error: no\n" },
+		want: outcome{err: "Error: no"},
+	},
+	{
+		name: "line: not understood", dialect: line{},
+		in:   func(*engine) string { return "Verified\n" },
+		want: outcome{err: "Verified"},
+	},
+	{
+		name: "line: private, and one's own copy", dialect: line{}, private: true,
+		in: func(e *engine) string {
+			return "ann whispers to you " + said(e, "ann", 1) + "\nYou tell ann " + said(e, "bob", 1) + "\n"
+		},
+		want: outcome{delivered: 1, acked: 1},
+	},
+	{
+		name: "text: a message and an answer", dialect: text{},
+		in: func(e *engine) string {
+			return frameOf("room", "den", "ann", "id", "time", said(e, "ann", 1)) + frameOf("ok", "id", "time")
+		},
+		want: outcome{delivered: 1, acked: 1},
+	},
+	{
+		name: "text: one's own message comes back", dialect: text{},
+		in:   func(e *engine) string { return frameOf("room", "den", "bob", "id", "time", said(e, "bob", 1)) },
+		want: outcome{tally: Tally{Stray: 1}, err: "its own message back"},
+	},
+	{
+		name: "text: private", dialect: text{}, private: true,
+		in:   func(e *engine) string { return frameOf("send", "ann", "text", said(e, "ann", 1)) + frameOf("ok") },
+		want: outcome{delivered: 1, acked: 1},
+	},
+	{
+		name: "text: an answer too many", dialect: text{},
+		in:   func(*engine) string { return frameOf("ok") + frameOf("ok") + frameOf("ok") },
+		want: outcome{acked: 2, err: "an answer to nothing"},
+	},
+	{
+		name: "text: an error", dialect: text{},
+		in:   func(*engine) string { return frameOf("error", "nonfatal", "unavailable", "try again") },
+		want: outcome{err: "unavailable"},
+	},
+	{
+		name: "text: not a frame", dialect: text{},
+		in:   func(*engine) string { return "HTTP/1.1 400\r\n" },
+		want: outcome{err: "not a frame"},
+	},
+	{
+		name: "irc: messages with and without tags", dialect: irc{},
+		in: func(e *engine) string {
+			return ":ann!u@h PRIVMSG #den :" + said(e, "ann", 1) + "\r\n:ann!u@h PRIVMSG #den :" + said(e, "ann", 2) + "\r\n"
+		},
+		want: outcome{delivered: 2},
+	},
+	{
+		name: "irc: private", dialect: irc{}, private: true,
+		in:   func(e *engine) string { return ":ann!u@h PRIVMSG bob :" + said(e, "ann", 1) + "\r\n" },
+		want: outcome{delivered: 1},
+	},
+	{
+		name: "irc: a ping", dialect: irc{},
+		in:   func(*engine) string { return "PING :x y\r\n" },
+		want: outcome{out: "PONG :x y\r\n"},
+	},
+	{
+		name: "irc: a farewell of the server", dialect: irc{},
+		in:   func(*engine) string { return "ERROR :Closing link\r\n" },
+		want: outcome{err: "Closing link"},
+	},
+	{
+		name: "irc: an error", dialect: irc{},
+		in:   func(*engine) string { return ":srv 404 bob #den :no\r\n" },
+		want: outcome{err: "404"},
+	},
+}
+
 func TestScan(t *testing.T) {
-	type outcome struct {
-		delivered, acked int64
-		tally            Tally
-		err              string // part of it
-		out              string
-	}
-	for _, tt := range []struct {
-		name    string
-		dialect dialect
-		private bool
-		in      func(e *engine) string // what bob is sent
-		want    outcome
-	}{
-		{
-			name: "line: two messages", dialect: line{},
-			in: func(e *engine) string {
-				return "ann says in room den " + said(e, byAnn, 1) + "\r\nann says in room den " + said(e, byAnn, 2) + "\n"
-			},
-			want: outcome{delivered: 2},
-		},
-		{
-			name: "line: one's own copy", dialect: line{},
-			in:   func(e *engine) string { return "bob says in room den " + said(e, byBob, 1) + "\n" },
-			want: outcome{acked: 1},
-		},
-		{
-			name: "line: another sender than said it", dialect: line{},
-			in:   func(e *engine) string { return "cat says in room den " + said(e, byAnn, 1) + "\n" },
-			want: outcome{tally: Tally{Stray: 1}, err: "not for it"},
-		},
-		{
-			name: "line: another room's", dialect: line{},
-			in:   func(e *engine) string { return "cat says in room tea " + said(e, byCat, 1) + "\n" },
-			want: outcome{tally: Tally{Stray: 1}, err: "not for it"},
-		},
-		{
-			name: "line: never said", dialect: line{},
-			in:   func(e *engine) string { return "ann says in room den " + said(e, byAnn, 3) + "\n" },
-			want: outcome{tally: Tally{Stray: 1}, err: "nobody said"},
-		},
-		{
-			name: "line: damaged", dialect: line{},
-			in: func(e *engine) string {
-				return "ann says in room den " + strings.TrimSuffix(said(e, byAnn, 1), string(e.pad[len(e.pad)-1])) + "#\n"
-			},
-			want: outcome{tally: Tally{Damaged: 1}, err: "said otherwise"},
-		},
-		{
-			name: "line: a gap", dialect: line{},
-			in:   func(e *engine) string { return "ann says in room den " + said(e, byAnn, 2) + "\n" },
-			want: outcome{delivered: 1, tally: Tally{Lost: 1}, err: "message 2 of ann came when 1 was due"},
-		},
-		{
-			name: "line: an error", dialect: line{},
-			in:   func(*engine) string { return "Error: no\n" },
-			want: outcome{err: "Error: no"},
-		},
-		{
-			name: "line: not understood", dialect: line{},
-			in:   func(*engine) string { return "Verified\n" },
-			want: outcome{err: "Verified"},
-		},
-		{
-			name: "line: private, and one's own copy", dialect: line{}, private: true,
-			in: func(e *engine) string {
-				return "ann whispers to you " + said(e, byAnn, 1) + "\nYou tell ann " + said(e, byBob, 1) + "\n"
-			},
-			want: outcome{delivered: 1, acked: 1},
-		},
-		{
-			name: "text: a message and an answer", dialect: text{},
-			in: func(e *engine) string {
-				return frameOf("room", "den", "ann", "id", "time", said(e, byAnn, 1)) + frameOf("ok", "id", "time")
-			},
-			want: outcome{delivered: 1, acked: 1},
-		},
-		{
-			name: "text: one's own message comes back", dialect: text{},
-			in:   func(e *engine) string { return frameOf("room", "den", "bob", "id", "time", said(e, byBob, 1)) },
-			want: outcome{tally: Tally{Stray: 1}, err: "its own message back"},
-		},
-		{
-			name: "text: private", dialect: text{}, private: true,
-			in:   func(e *engine) string { return frameOf("send", "ann", "text", said(e, byAnn, 1)) + frameOf("ok") },
-			want: outcome{delivered: 1, acked: 1},
-		},
-		{
-			name: "text: an answer too many", dialect: text{},
-			in:   func(*engine) string { return frameOf("ok") + frameOf("ok") + frameOf("ok") },
-			want: outcome{acked: 2, err: "an answer to nothing"},
-		},
-		{
-			name: "text: an error", dialect: text{},
-			in:   func(*engine) string { return frameOf("error", "nonfatal", "unavailable", "try again") },
-			want: outcome{err: "unavailable"},
-		},
-		{
-			name: "text: not a frame", dialect: text{},
-			in:   func(*engine) string { return "HTTP/1.1 400\r\n" },
-			want: outcome{err: "not a frame"},
-		},
-		{
-			name: "irc: messages with and without tags", dialect: irc{},
-			in: func(e *engine) string {
-				return ":ann!u@h PRIVMSG #den :" + said(e, byAnn, 1) + "\r\n:ann!u@h PRIVMSG #den :" + said(e, byAnn, 2) + "\r\n"
-			},
-			want: outcome{delivered: 2},
-		},
-		{
-			name: "irc: private", dialect: irc{}, private: true,
-			in:   func(e *engine) string { return ":ann!u@h PRIVMSG bob :" + said(e, byAnn, 1) + "\r\n" },
-			want: outcome{delivered: 1},
-		},
-		{
-			name: "irc: a ping", dialect: irc{},
-			in:   func(*engine) string { return "PING :x y\r\n" },
-			want: outcome{out: "PONG :x y\r\n"},
-		},
-		{
-			name: "irc: a farewell of the server", dialect: irc{},
-			in:   func(*engine) string { return "ERROR :Closing link\r\n" },
-			want: outcome{err: "Closing link"},
-		},
-		{
-			name: "irc: an error", dialect: irc{},
-			in:   func(*engine) string { return ":srv 404 bob #den :no\r\n" },
-			want: outcome{err: "404"},
-		},
-	} {
+	for _, tt := range scanTests {
 		t.Run(tt.name, func(t *testing.T) {
 			e := scanEngine(tt.dialect, tt.private)
 			bob := e.clients[1]
@@ -244,8 +247,8 @@ func TestAnswersOfPosts(t *testing.T) {
 			e := scanEngine(text{}, false)
 			e.acksRun = true
 			e.remember(2)
-			e.post(byBob, 1)
-			e.post(byBob, 2)
+			e.post(streamOf(e, "bob"), 1)
+			e.post(streamOf(e, "bob"), 2)
 			for _, id := range tt.ids {
 				e.dialect.scan(e, e.clients[1], []byte(frameOf("ok", id, "time")))
 			}
@@ -261,11 +264,11 @@ func TestAnswersOfPosts(t *testing.T) {
 func FuzzScan(f *testing.F) {
 	for _, private := range []bool{false, true} {
 		e := scanEngine(line{}, private)
-		f.Add(uint8(0), private, 20, []byte("ann says in room den "+said(e, byAnn, 1)+"\nWelcome\nJoined den (ok)\n"))
-		f.Add(uint8(0), private, 20, []byte("ann whispers to you "+said(e, byAnn, 1)+"\r\nYou tell ann "+said(e, byBob, 1)+"\n"))
-		f.Add(uint8(1), private, 7, []byte(frameOf("room", "den", "ann", "id", "time", said(e, byAnn, 1))+frameOf("ok", "x", "y")))
-		f.Add(uint8(1), private, 9, []byte(frameOf("send", "ann", "text", said(e, byAnn, 1))+frameOf("joined", "den", "cat")))
-		f.Add(uint8(2), private, 50, []byte(":ann!u@h PRIVMSG #den :"+said(e, byAnn, 1)+"\r\nPING\r\n@a=b :x 376 bob\r\n"))
+		f.Add(uint8(0), private, 20, []byte("ann says in room den "+said(e, "ann", 1)+"\nWelcome\nJoined den (ok)\n"))
+		f.Add(uint8(0), private, 20, []byte("ann whispers to you "+said(e, "ann", 1)+"\r\nYou tell ann "+said(e, "bob", 1)+"\n"))
+		f.Add(uint8(1), private, 7, []byte(frameOf("room", "den", "ann", "id", "time", said(e, "ann", 1))+frameOf("ok", "x", "y")))
+		f.Add(uint8(1), private, 9, []byte(frameOf("send", "ann", "text", said(e, "ann", 1))+frameOf("joined", "den", "cat")))
+		f.Add(uint8(2), private, 50, []byte(":ann!u@h PRIVMSG #den :"+said(e, "ann", 1)+"\r\nPING\r\n@a=b :x 376 bob\r\n"))
 		f.Add(uint8(2), private, 3, []byte(":\r\n@\r\n \r\n\r\n:a 433 b\r\n"))
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, private bool, cut int, in []byte) {

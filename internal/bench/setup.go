@@ -86,21 +86,24 @@ func (e *engine) enterAll(ctx context.Context, n, inflight int, create bool, pic
 
 // speak lays out the streams: so many senders in each room, spread over its
 // members, or, if private, each of a pair to the other. Streams that follow each
-// other are of different rooms, so that the rooms speak in turn.
+// other are of different rooms, so that the rooms speak in turn; the two of a pair
+// speak one after the other.
 func (e *engine) speak(members, senders int, private bool) {
 	rooms := len(e.clients) / members
-	for place := range senders {
-		for room := range rooms {
-			from := e.clients[room*members+place*members/senders]
-			s := stream{from: from, room: room, place: place, private: private, receivers: members - 1}
-			if private {
-				s.to = e.clients[room*members+1-place].name
-			} else {
-				s.to = e.rooms[room]
-			}
-			s.push, s.copy = e.dialect.heads(from.name, s.to, private)
-			e.streams = append(e.streams, s)
+	for i := range rooms * senders {
+		room, place := i%rooms, i/rooms
+		if private {
+			room, place = i/senders, i%senders
 		}
+		from := e.clients[room*members+place*members/senders]
+		s := stream{from: from, room: room, place: place, private: private, receivers: members - 1}
+		if private {
+			s.to = e.clients[room*members+1-place].name
+		} else {
+			s.to = e.rooms[room]
+		}
+		s.push, s.copy = e.dialect.heads(from.name, s.to, private)
+		e.streams = append(e.streams, s)
 	}
 	flows := make([]flow, len(e.clients)*senders)
 	for i, c := range e.clients {

@@ -89,7 +89,7 @@ func textAnswer(e *engine, c *client, data []byte) {
 		id, _, _ := bytes.Cut(bytes.TrimPrefix(rest, []byte(",")), []byte(","))
 		e.answered(c, id)
 	case bytes.HasPrefix(data, []byte("joined,")):
-		e.notice(c)
+		e.notice()
 	case bytes.HasPrefix(data, []byte("error,nonfatal,room_exists,")) && c.answers > 1:
 		e.entered(c) // of an earlier run
 	case bytes.HasPrefix(data, []byte("error,")):

@@ -2,6 +2,7 @@ package door
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
@@ -73,6 +74,24 @@ func (c *Conn) Cut(why *parley.Error) {
 	}
 }
 
+// Unknown tells whether an error is hub.ErrUnknown: nobody knows what became of
+// the request. Then the connection ends, and nothing more is answered.
+func (c *Conn) Unknown(err error) bool {
+	if !errors.Is(err, hub.ErrUnknown) {
+		return false
+	}
+	c.outbox.abandon(parley.ErrDiskFailed)
+	c.driver.interrupt()
+	return true
+}
+
+// IsFault tells whether an error has to be logged by who gets it: it is no
+// refusal, the journal has not logged it, and the server did not give up waiting.
+func IsFault(err error) bool {
+	var refusal *parley.Error
+	return err != nil && !errors.As(err, &refusal) && !errors.Is(err, hub.ErrUnknown) && !errors.Is(err, context.Canceled)
+}
+
 // Close ends the connection once what has been answered has left. Nothing is
 // fed any more.
 func (c *Conn) Close() { c.closing = true }
@@ -138,7 +157,9 @@ func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Recei
 			if c.posts == 0 {
 				c.settling = false
 			}
-			c.Answer(answer(r, err))
+			if !c.Unknown(err) {
+				c.Answer(answer(r, err))
+			}
 		})
 	}
 	r, done, err := s.Post(d, c.posts == 0)
@@ -160,6 +181,9 @@ func (c *Conn) Park(work func(ctx context.Context) func()) {
 	c.parked = true
 	c.pool.Go(func(ctx context.Context) {
 		then := c.guarded(ctx, work)
+		if ctx.Err() != nil { // nobody knows what became of it, nor waits for it
+			then = c.Close // what was asked next would be answered in its place
+		}
 		c.complete(func() {
 			c.parked = false
 			then()

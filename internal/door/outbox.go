@@ -18,7 +18,8 @@ type outbox struct {
 	results []func()
 	working bool          // there is a worker
 	why     *parley.Error // why the connection is cut; nil: it is not
-	gap     bool          // something was dropped: only last words are taken
+	gap     bool          // something is missing: only last words are taken
+	last    bool          // they are said: nothing is pushed behind them
 	dropped bool          // nothing is taken any more
 }
 
@@ -50,12 +51,15 @@ func (o *outbox) answer(b []byte) {
 func (o *outbox) push(b []byte, most int) (start, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.dropped || o.why != nil {
+	if o.dropped || o.gap || o.last {
 		return false, false
 	}
 	if o.queued.pushes+o.leaving.pushes > most {
 		o.queue, o.own, o.queued = nil, false, weight{}
-		o.why, o.gap = parley.ErrSlowConsumer, true
+		o.gap = true
+		if o.why == nil {
+			o.why = parley.ErrSlowConsumer
+		}
 		return false, true
 	}
 	o.queue = append(o.queue, b)
@@ -92,6 +96,13 @@ func (o *outbox) cut(why *parley.Error) bool {
 	return true
 }
 
+// abandon cuts, and takes nothing more but the last words.
+func (o *outbox) abandon(why *parley.Error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.why, o.gap = why, true
+}
+
 func (o *outbox) cutFor() *parley.Error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -102,7 +113,7 @@ func (o *outbox) cutFor() *parley.Error {
 func (o *outbox) lastWords() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.gap = false
+	o.gap, o.last = false, true
 }
 
 func (o *outbox) hasGap() bool {

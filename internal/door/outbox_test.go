@@ -31,4 +31,23 @@ func TestNothingBehindAGap(t *testing.T) {
 	if o.answer([]byte("why")); len(o.queue) != 1 {
 		t.Errorf("the last words: %q waits", o.queue)
 	}
+	if o.push([]byte("a push"), 10); len(o.queue) != 1 {
+		t.Errorf("behind the last words %q waits", o.queue)
+	}
+}
+
+// Until the last words are said, whoever still gets answers gets the pushes
+// before them, too.
+func TestNoGapBeforeTheLastWords(t *testing.T) {
+	var o outbox
+	o.cut(parley.ErrShuttingDown)
+	o.push([]byte("a push"), 10)
+	o.answer([]byte("an answer"))
+	if len(o.queue) != 2 {
+		t.Errorf("%q waits, want the push and the answer", o.queue)
+	}
+	o.push([]byte("too much"), 1)
+	if why := o.cutFor(); len(o.queue) > 0 || !o.hasGap() || !errors.Is(why, parley.ErrShuttingDown) {
+		t.Errorf("with more than may wait it is cut for %v and holds %q", why, o.queue)
+	}
 }

@@ -18,6 +18,8 @@ type journal struct {
 	wake   chan struct{} // size 1: something is there, or the end has come
 	ended  chan struct{} // closed when the goroutine has ended
 
+	refused bool // the goroutine's: the last write was, and it is logged
+
 	mu      sync.Mutex // guards what follows; held for moments, no other lock is taken under it
 	waiting []entry
 	bytes   int
@@ -165,6 +167,10 @@ func (j *journal) commit(ctx context.Context, batch []entry) error {
 	})
 	switch {
 	case err == nil:
+		if j.refused {
+			j.hub.log.Info("the store writes again")
+		}
+		j.refused = false
 		return nil
 	case errors.Is(err, ErrBroken):
 		j.failed = true
@@ -172,9 +178,12 @@ func (j *journal) commit(ctx context.Context, batch []entry) error {
 		if j.broken != nil {
 			j.broken(err)
 		}
-		return parley.ErrUnavailable
+		return ErrUnknown
 	case errors.Is(err, parley.ErrUnavailable):
-		j.hub.log.Warn("the store refused a write", "err", err)
+		if !j.refused {
+			j.hub.log.Warn("the store refuses to write; it is tried again with each request", "err", err)
+		}
+		j.refused = true
 		return parley.ErrUnavailable
 	}
 	j.hub.log.Error("a commit failed", "err", err)

@@ -20,7 +20,7 @@ type Draft struct {
 	ClientID string   // the client's own name for the message, or empty
 	// Done is called once for a draft that Post left to the journal, in the order
 	// of the posts: from its goroutine, or from Post when it is closed. It must
-	// not wait.
+	// not wait. The error is a *parley.Error, or ErrUnknown.
 	Done func(Receipt, error)
 }
 
@@ -262,8 +262,8 @@ func (p *post) size() int { return p.draft.Size() }
 func (h *Hub) refusal(err error, doing string) error {
 	var refusal *parley.Error
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || errors.Is(err, ErrUnknown):
+		return err
 	case errors.As(err, &refusal):
 		return refusal
 	}

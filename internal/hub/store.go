@@ -11,6 +11,10 @@ import (
 // trusted, as after a failed fsync: nothing more may be acknowledged.
 var ErrBroken = errors.New("the store can no longer be trusted")
 
+// ErrUnknown is what became of a request while the store broke: it may have been
+// kept or not, and must be answered neither way.
+var ErrUnknown = errors.New("whether it was kept is not known")
+
 // Store keeps what must outlive the process. Only the journal calls Commit, one
 // call at a time; the reading methods may be called from any goroutine and see
 // what was committed before. An error that is no *parley.Error is a fault.

@@ -185,12 +185,15 @@ func (p *parser) line(moment int, s string) (begun, ended *call, err error) {
 	}
 	s = strings.TrimLeft(s, " ")
 	// The end of the process came in the middle of a call: "unfinished) = ?".
+	s = strings.Replace(s, "<detached ...>", unfinished, 1)
 	if at := strings.Index(s, unfinished+")"); at >= 0 {
 		s = s[:at+len(unfinished)]
 	}
 	switch {
 	case strings.HasPrefix(s, "+++"), strings.HasPrefix(s, "---"):
 		return nil, nil, nil
+	case strings.HasPrefix(s, "???"), strings.HasPrefix(s, "<... ???"):
+		return nil, nil, nil // the process ended before the thread had made a call
 	case strings.HasPrefix(s, "<... ") && strings.HasSuffix(s, unfinished):
 		return nil, nil, nil // it goes on to be unfinished
 	case strings.HasPrefix(s, "<... "):

@@ -323,8 +323,10 @@ func TestSent(t *testing.T) {
 	s.add(2, `write(1<pipe:[17]>, "%s", 1) = 1`, quoted("c"))
 	s.add(1, `<... writev resumed>) = 2`)
 	s.add(1, `write(9<TCPv6:[[::1]:1->[::1]:2]>, "%s", 1) = -1 EPIPE (Broken pipe)`, quoted("d"))
+	s.add(3, `???( <detached ...>`)
+	s.add(2, `write(1<pipe:[17]>, "%s", 1 <detached ...>`, quoted("e"))
 	s.add(1, `+++ exited with 0 +++`)
-	want := []Sent{{0, "127.0.0.1:2", []byte("ab")}, {1, "pipe:[17]", []byte("c")}, {3, "[::1]:2", []byte("d")}}
+	want := []Sent{{0, "127.0.0.1:2", []byte("ab")}, {1, "pipe:[17]", []byte("c")}, {3, "[::1]:2", []byte("d")}, {5, "pipe:[17]", []byte("e")}}
 	if got := s.recording(t).Sent(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("Sent() = %v, want %v", got, want)
 	}

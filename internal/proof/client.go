@@ -72,7 +72,6 @@ func (c *client) become(user string, send func(begin func() Call) *Reply) error 
 
 // lastWords notes why the server ends the connection.
 func (c *client) lastWords(why string) {
-	c.log.Cut(c.Session)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.why = why

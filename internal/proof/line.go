@@ -3,6 +3,7 @@ package proof
 import (
 	"bufio"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/parley-chat/parley"
@@ -22,9 +23,13 @@ func NewLine(log *Log, session string, conn net.Conn) *Line {
 
 func (l *Line) read() {
 	defer l.finish()
-	lines := bufio.NewScanner(l.conn)
-	for lines.Scan() {
-		l.line(lines.Text())
+	r := bufio.NewReader(l.conn)
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return // what has no end is no message
+		}
+		l.line(strings.TrimSuffix(line, "\n"))
 	}
 }
 
@@ -62,7 +67,8 @@ const errorMark = "Error: "
 // answer, and what became of the oldest request is not known.
 func isLastWords(line string) bool {
 	why, _ := strings.CutPrefix(line, errorMark)
-	return why == parley.ErrSlowConsumer.Message || why == parley.ErrShuttingDown.Message
+	last := []string{parley.ErrSlowConsumer.Message, parley.ErrShuttingDown.Message, parley.ErrDiskFailed.Message}
+	return slices.Contains(last, why)
 }
 
 // answeredBy tells whether a line is the answer.
@@ -80,7 +86,11 @@ func (r *Reply) answeredBy(line string) bool {
 
 func (l *Line) answer(r *Reply, line string) {
 	var err error
-	if strings.HasPrefix(line, errorMark) || line == "NAMEERROR" || strings.Contains(line, "(no such room)") {
+	refused := strings.HasPrefix(line, errorMark) || line == "NAMEERROR"
+	if word, _, _ := strings.Cut(line, " "); word == "Joined" || word == "Left" {
+		refused = !strings.HasSuffix(line, "(ok)") // it tells of one room
+	}
+	if refused {
 		err = &Refusal{strings.TrimPrefix(line, errorMark)}
 	}
 	if err != nil {

@@ -84,12 +84,13 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 	}
 	s := &Server{log: opts.Log, limits: limits, ended: make(chan struct{}), pool: door.NewPool(limits.Workers)}
 	s.kill.Store(&cfg.Kill)
+	broken := func(err error) { s.end(fmt.Errorf("the store is broken: %w", err)) }
 	open := opts.Open
 	if open == nil {
 		open = openSQLite
 	}
 	s.store, err = open(ctx, store.Options{
-		Dir: cfg.Data, Relaxed: cfg.Durability == "relaxed", Now: opts.Now, ClientIDs: limits.ClientIDs, Log: opts.Log,
+		Dir: cfg.Data, Relaxed: cfg.Durability == "relaxed", Now: opts.Now, ClientIDs: limits.ClientIDs, Log: opts.Log, Broken: broken,
 	})
 	if err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 	s.hub, err = hub.New(ctx, hub.Config{
 		Store: kept, Limits: limits, Log: opts.Log, Now: opts.Now, Rooms: cfg.Rooms,
 		WeakPassword: cfg.Limits.Password, Hash: opts.Hash,
-		Broken: func(err error) { s.end(fmt.Errorf("the store is broken: %w", err)) },
+		Broken: broken,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())

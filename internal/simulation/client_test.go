@@ -134,10 +134,7 @@ func (c *client) said(format string, err error, args ...any) {
 			c.world.fault("%s %s: %v", c.name, what, err)
 		}
 	}
-	switch unhandled := refusal.Type == "unhandled" || refusal.Type == parley.ErrUnhandled.Message; {
-	case unhandled && c.world.wasForced():
-		c.world.knownFault("%s %s: %v", c.name, what, err)
-	case unhandled:
+	if refusal.Type == "unhandled" || refusal.Type == parley.ErrUnhandled.Message {
 		c.world.fault("%s %s: %v", c.name, what, err)
 	}
 }

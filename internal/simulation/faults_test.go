@@ -6,78 +6,11 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/internal/hub"
-	"github.com/parley-chat/parley/internal/memnet"
-	"github.com/parley-chat/parley/internal/server"
 )
-
-// An ending is how a life of the server ends.
-type ending string
-
-const (
-	stays       ending = "stays"                               // until the clients are done
-	stops       ending = "is shut down"                        // in good order, with clients at work
-	diesBefore  ending = "dies before a commit"                // of which nothing is kept
-	diesAfter   ending = "dies after a commit"                 // that nobody hears of
-	diesSoon    ending = "dies a moment after a commit"        // of which some may have heard
-	breaksStore ending = "cannot trust its store, and is shut" // nothing of that commit is kept
-)
-
-var endings = []ending{stops, diesBefore, diesAfter, diesSoon, breaksStore}
-
-// life is one server, from its start to its end.
-type life struct {
-	world  *world
-	server *server.Server
-	way    ending
-	last   int           // the commit with which it ends
-	over   chan struct{} // closed when it is to end, once
-	once   sync.Once
-	armed  atomic.Bool // faults may happen
-	dead   atomic.Bool // it died: nothing of it matters any more
-	ended  atomic.Bool // it ended before it could die
-	broke  atomic.Bool // its store said that it cannot be trusted
-
-	mu   sync.Mutex
-	ends []*memnet.Conn // of its connections, in the network
-}
-
-func (l *life) end() { l.once.Do(func() { close(l.over) }) }
-
-// die is a crash: from this instant on nobody hears of the server, and nothing
-// is kept.
-func (l *life) die() {
-	if l.ended.Load() {
-		return
-	}
-	l.mu.Lock()
-	l.dead.Store(true)
-	ends := l.ends
-	l.mu.Unlock()
-	for _, c := range ends {
-		c.Reset()
-	}
-	l.world.note("the server is dead")
-	if l.world.plant.died != nil {
-		l.world.plant.died(l.world.disk)
-	}
-	l.end()
-}
-
-// attach notes a connection; false: too late.
-func (l *life) attach(c *memnet.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.dead.Load() {
-		return false
-	}
-	l.ends = append(l.ends, c)
-	return true
-}
 
 // faulty is the store of one life. Commits take their time, are refused for a
 // while, and one of them is the last.
@@ -129,6 +62,9 @@ func (f *faulty) lastCommit(ctx context.Context, write func(hub.Tx) error) error
 		return errDisk
 	case breaksStore:
 		l.broke.Store(true)
+		if f.rng.IntN(2) == 0 {
+			_ = f.Store.Commit(ctx, write)
+		}
 		return fmt.Errorf("fsync: %w", hub.ErrBroken)
 	}
 	err := f.Store.Commit(ctx, write)

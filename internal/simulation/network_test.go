@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -44,7 +43,7 @@ type wire struct {
 	near *memnet.Conn // towards the client
 	far  *memnet.Conn // towards the server
 
-	rough atomic.Bool // it stood still for long, or was reset
+	rough atomic.Bool // it stood still for long or was reset
 }
 
 // link is one direction. Its draws are its own.
@@ -204,27 +203,4 @@ func (c *watched) Write(b []byte) (int, error) {
 		c.wire.world.fault("%s: the server still waits for a peer that took nothing for %v", c.wire.name, stuck)
 	}
 	return n, err
-}
-
-// lineEnd is the client's end of a line connection. It does not show a part of
-// a line at the end of the stream: that is no message.
-type lineEnd struct {
-	*memnet.Conn
-	in   *bufio.Reader
-	left []byte
-}
-
-func newLineEnd(c *memnet.Conn) net.Conn { return &lineEnd{Conn: c, in: bufio.NewReader(c)} }
-
-func (e *lineEnd) Read(b []byte) (int, error) {
-	if len(e.left) == 0 {
-		line, err := e.in.ReadBytes('\n')
-		if err != nil {
-			return 0, err
-		}
-		e.left = line
-	}
-	n := copy(b, e.left)
-	e.left = e.left[n:]
-	return n, nil
 }

@@ -96,7 +96,7 @@ func (w *world) resumable() {
 		for _, m := range rooms[v.room] {
 			id := m.ID()
 			if m.Kind == parley.KindMessage && first < id && id < last && !v.own[m.Text] && !slices.Contains(v.known, id) {
-				w.knownFault("%s was never told of %.12q (%s) in %s, and knows %s: going on behind that, it misses it", v.session, m.Text, id, v.room, last)
+				w.fault("%s was never told of %.12q (%s) in %s, and knows %s: going on behind that, it misses it", v.session, m.Text, id, v.room, last)
 			}
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,13 +17,6 @@ var (
 	seeds = flag.Int("seeds", 0, "run so many, from -seed on; 0: as many as usual")
 	again = flag.Int("again", 1, "run each so many times")
 	whole = flag.Bool("whole", false, "print whole traces")
-
-	// To go once these are mended, which no run may show then:
-	//  - an outbox whose connection is cut takes no pushes, and takes the answers
-	//    to later posts: a client that goes on behind those misses something;
-	//  - a shutdown by force logs errors about, and answers unhandled to, requests
-	//    whose context it has ended.
-	strict = flag.Bool("strict", false, "known faults are faults")
 )
 
 // TestMain gives the tests one processor: two would make a run depend on which
@@ -52,9 +44,6 @@ func TestSimulation(t *testing.T) {
 		for range *again {
 			o := simulate(t, first+uint64(i), "", plant{})
 			all.add(o.stats)
-			if len(o.known) > 0 {
-				t.Logf("seed %d shows known faults: %s", o.seed, strings.Join(o.known, "\n"))
-			}
 			if o.wrong() {
 				t.Errorf("%v", &o)
 			}
@@ -108,7 +97,6 @@ func underRace() bool {
 
 func (s *stats) add(o stats) {
 	s.posts += o.posts
-	s.known += o.known
 	s.unknown += o.unknown
 	s.refused += o.refused
 	s.repeated += o.repeated

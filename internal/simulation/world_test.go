@@ -1,11 +1,9 @@
 package simulation
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"regexp"
@@ -18,14 +16,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/alexedwards/argon2id"
-
 	"github.com/parley-chat/parley"
-	"github.com/parley-chat/parley/internal/config"
 	"github.com/parley-chat/parley/internal/hub"
 	"github.com/parley-chat/parley/internal/memnet"
 	"github.com/parley-chat/parley/internal/proof"
-	"github.com/parley-chat/parley/internal/server"
 )
 
 // world is one run: a seed, and everything that came of it.
@@ -49,16 +43,14 @@ type world struct {
 	sessions map[*client]string // that are live
 	barred   map[string]bool    // who must not come into which room
 	visits   []*visit           // that are over
-	forced   bool               // a shutdown was not over in time
-	known    []string           // faults, see the flag -strict
 	faults   []string           // what is wrong and the log does not show
 	stats    stats
 }
 
 // stats tell what a run did, so that a simulation of nothing is noticed.
 type stats struct {
-	posts, unknown, refused, repeated, resets, lives, cut, known int
-	fake                                                         time.Duration
+	posts, unknown, refused, repeated, resets, lives, cut int
+	fake                                                  time.Duration
 }
 
 // outcome is what a run found.
@@ -66,7 +58,6 @@ type outcome struct {
 	seed       uint64
 	violations []proof.Violation
 	faults     []string
-	known      []string // faults, see the flag -strict
 	trace      []string
 	stats      stats
 }
@@ -157,24 +148,6 @@ func (w *world) fault(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
 }
 
-// knownFault is a fault if known ones are.
-func (w *world) knownFault(format string, args ...any) {
-	if *strict {
-		w.fault(format, args...)
-		return
-	}
-	w.note("known fault: "+format, args...)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.known = append(w.known, fmt.Sprintf(format, args...))
-}
-
-func (w *world) wasForced() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.forced
-}
-
 func (w *world) count(change func(*stats)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -210,101 +183,6 @@ func (w *world) run() {
 	w.resumable()
 }
 
-// lives ends one life after the other, until the clients are done.
-func (w *world) lives(rng *rand.Rand, l *life, done <-chan struct{}) {
-	for lives := 1; ; lives++ {
-		select {
-		case <-l.over:
-		case <-l.server.Ended():
-		case <-done:
-		}
-		w.finish(l)
-		select {
-		case <-done:
-			return
-		default:
-		}
-		pass(upTo(rng, 3*time.Second))
-		way := stays
-		if lives < 3 {
-			way = endings[rng.IntN(len(endings))]
-		}
-		l = w.begin(way, 1+rng.IntN(60))
-		l.armed.Store(true)
-	}
-}
-
-// begin starts the server on what is on the disk.
-func (w *world) begin(way ending, last int) *life {
-	l := &life{world: w, way: way, last: last, over: make(chan struct{})}
-	w.mu.Lock()
-	w.stats.lives++
-	n := w.stats.lives
-	w.mu.Unlock()
-	cfg := config.Default()
-	cfg.Text, cfg.Line, cfg.Data, cfg.Durability = config.Off, config.Off, w.data, "relaxed"
-	opts := server.Options{
-		Log: slog.New(&logbook{life: l}),
-		// Next to no work: this is not about the strength of hashes.
-		Hash:   &argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 8, KeyLength: 16},
-		Limits: w.limits,
-		Store: func(s hub.Store) hub.Store {
-			if w.plant.store != nil {
-				s = w.plant.store(s)
-			}
-			return &faulty{Store: s, life: l, rng: w.stream(ofStores, n)}
-		},
-	}
-	if w.data == "" {
-		opts.Open = w.disk.open
-	}
-	started, err := server.Start(context.Background(), cfg, opts)
-	if err != nil {
-		panic(fmt.Sprintf("seed %d: the server does not start: %v", w.seed, err))
-	}
-	l.server = started
-	w.note("the server starts")
-	w.mu.Lock()
-	w.now = l
-	w.mu.Unlock()
-	return l
-}
-
-// finish ends a life in good order, or clears away what died.
-func (w *world) finish(l *life) {
-	w.mu.Lock()
-	w.now = nil
-	w.mu.Unlock()
-	drain := parley.DefaultLimits().Drain
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
-	defer cancel()
-	dead := l.dead.Load()
-	if dead {
-		cancel()
-	}
-	stop := context.AfterFunc(ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.forced = w.forced || !dead
-	})
-	defer stop()
-	begin := time.Now()
-	err := l.server.Shutdown(ctx)
-	l.ended.Store(true)
-	took := time.Since(begin)
-	w.note("the server has ended after %v: %v", took, err)
-	if dead || l.dead.Load() {
-		return
-	}
-	if err != nil {
-		w.fault("Shutdown: %v", err)
-	}
-	// What is being committed is committed, and what waits behind it.
-	if most := drain + parley.DefaultLimits().Linger + 4*slowest; took > most {
-		w.fault("Shutdown took %v, want at most %v", took, most)
-	}
-}
-
 // dial connects to a door through the network, as the nth of all connections;
 // nil while there is no server.
 func (w *world) dial(door, session string, n int) (net.Conn, *wire) {
@@ -324,7 +202,7 @@ func (w *world) dial(door, session string, n int) (net.Conn, *wire) {
 	}
 	l.server.Drive(door, end)
 	if door == "line" {
-		return newLineEnd(ours), made
+		return ours, made
 	}
 	return &textEnd{Conn: ours}, made
 }
@@ -341,8 +219,7 @@ func (w *world) judge() outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stats.fake = time.Since(w.begun)
-	w.stats.known = len(w.known)
-	return outcome{w.seed, w.log.Check(), w.faults, w.known, w.trace, w.stats}
+	return outcome{w.seed, w.log.Check(), w.faults, w.trace, w.stats}
 }
 
 func (o *outcome) wrong() bool { return len(o.violations)+len(o.faults) > 0 }
@@ -372,32 +249,6 @@ func tail(trace []string) []string {
 	}
 	return trace[max(0, len(trace)-40):]
 }
-
-// logbook holds the log of one life against what was made to go wrong in it.
-type logbook struct{ life *life }
-
-func (b *logbook) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
-
-func (b *logbook) Handle(_ context.Context, r slog.Record) error {
-	if b.life.dead.Load() || b.life.broke.Load() && r.Message == "the store is broken; nothing more is accepted" {
-		return nil
-	}
-	text := r.Message
-	r.Attrs(func(a slog.Attr) bool {
-		text += " " + a.String()
-		return true
-	})
-	w := b.life.world
-	if strings.Contains(text, "context canceled") {
-		w.knownFault("the server logged an error: %s", text)
-	} else {
-		w.fault("the server logged an error: %s", text)
-	}
-	return nil
-}
-
-func (b *logbook) WithAttrs([]slog.Attr) slog.Handler { return b }
-func (b *logbook) WithGroup(string) slog.Handler      { return b }
 
 // password is everybody's.
 const password = "secret"

@@ -41,6 +41,7 @@ func (c *checkup) start(s *Store) {
 	go func() {
 		defer close(c.done)
 		c.run(ctx, s)
+		_ = c.db.Close()
 	}()
 }
 
@@ -57,6 +58,7 @@ func (c *checkup) run(ctx context.Context, s *Store) {
 	case err == nil:
 		s.log.Info("the database was checked beside serving, and is whole")
 	case errors.Is(err, hub.ErrBroken):
+		s.log.Error("the check beside serving has found damage", "err", err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.breaks(fmt.Errorf("%s: %w", damagedText, err))

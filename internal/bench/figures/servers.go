@@ -25,7 +25,7 @@ type kind struct {
 	name     string
 	scheme   string
 	answers  bool // its protocol answers each message
-	crowds   bool // it fills a room of thousands within seconds
+	crowds   bool // it brings thousands into rooms within seconds
 	inflight int  // connects under way at once: what suits the server best
 	program  string
 	args     func(dir string, port int) ([]string, error)

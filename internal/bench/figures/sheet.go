@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -120,11 +119,7 @@ func number(v float64) string {
 
 // machine tells where it was measured.
 func machine() string {
-	kernel := runtime.GOOS
-	if out, err := exec.Command("uname", "-sr").Output(); err == nil {
-		kernel = strings.TrimSpace(string(out))
-	}
-	return fmt.Sprintf("%s, %d cores, %s", kernel, runtime.NumCPU(), runtime.Version())
+	return fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 }
 
 // loadAverage is what others did on the machine in the last minute.

@@ -270,10 +270,15 @@ func find(m message) (*command, string) {
 func (l *line) park(cmd *command, rest string) {
 	l.conn.Park(func(ctx context.Context) func() {
 		answer, err := cmd.work(ctx, l, rest)
-		if err != nil {
-			answer = l.refusal(err)
+		return func() {
+			switch {
+			case l.conn.Unknown(err):
+			case err != nil:
+				l.conn.Answer(l.refusal(err))
+			default:
+				l.conn.Answer(answer)
+			}
 		}
-		return func() { l.conn.Answer(answer) }
 	})
 }
 
@@ -286,8 +291,10 @@ func (l *line) refusal(err error) []byte {
 	}
 	var refusal *parley.Error
 	if !errors.As(err, &refusal) {
-		l.conn.Log.Error("a command failed", "err", err)
 		refusal = parley.ErrUnhandled
+	}
+	if door.IsFault(err) {
+		l.conn.Log.Error("a command failed", "err", err)
 	}
 	return linewire.AppendError(nil, refusal.Message, limits.Line)
 }

@@ -2,12 +2,11 @@ package linedoor
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/parley-chat/parley"
+	"github.com/parley-chat/parley/internal/door"
 	"github.com/parley-chat/parley/wire/linewire"
 )
 
@@ -28,15 +27,17 @@ func (l *line) name(m message) {
 		} else {
 			err = l.session.Guest(ctx, name)
 		}
-		if refusal := (*parley.Error)(nil); err != nil && !errors.As(err, &refusal) {
+		if door.IsFault(err) {
 			l.conn.Log.Error("a name could not be given", "err", err)
 		}
 		return func() {
-			if err != nil {
+			switch {
+			case l.conn.Unknown(err):
+			case err != nil:
 				l.refuseName()
-				return
+			default:
+				l.welcome()
 			}
-			l.welcome()
 		}
 	})
 }

@@ -215,7 +215,11 @@ func (t *text) post(call command.Call, d hub.Draft, size int, reply func(hub.Rec
 func (t *text) park(call command.Call, r *command.Request) {
 	t.conn.Park(func(ctx context.Context) func() {
 		values, err := t.guard(call.Command, func() ([]string, error) { return call.Command.Work(ctx, r) })
-		return func() { t.answer(call, values, err) }
+		return func() {
+			if !t.conn.Unknown(err) {
+				t.answer(call, values, err)
+			}
+		}
 	})
 }
 
@@ -240,8 +244,7 @@ func (t *text) guard(c *command.Command, handler func() ([]string, error)) (valu
 		}
 	}()
 	values, err = handler()
-	var refusal *parley.Error
-	if err != nil && !errors.As(err, &refusal) {
+	if door.IsFault(err) {
 		t.conn.Log.Log(context.Background(), slog.LevelError, "a command failed", "command", c.Name, "err", err)
 	}
 	return values, err
