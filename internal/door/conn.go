@@ -16,12 +16,11 @@ import (
 // anybody; everything else only in the connection's turn.
 type Conn struct {
 	// Fixed.
-	Remote string // the peer's address, for logs
-	Log    *slog.Logger
 	began  time.Time
 	limits *parley.Limits
-	pool   *Pool
 	driver driver
+	door   *Listener
+	number int64 // among the connections of the door
 
 	// The driver's: read and written in the connection's turn.
 	protocol   Protocol
@@ -48,7 +47,18 @@ type driver interface {
 	alarm(at time.Time)
 	// interrupt ends waiting for the peer: the connection is to be closed.
 	interrupt()
+	// kill ends the connection at once, without a word.
+	kill()
+	// remote gives the peer's address.
+	remote() string
 }
+
+// Log gives the logger of this connection. It is made when it is needed, which
+// for most connections is never.
+func (c *Conn) Log() *slog.Logger { return c.door.Log.With("door", c.door.Name, "conn", c.number) }
+
+// Remote gives the peer's address, for logs.
+func (c *Conn) Remote() string { return c.driver.remote() }
 
 // Answer queues bytes for this peer. They leave with everything else of this
 // round in one write. The bytes are copied.
@@ -141,7 +151,8 @@ func (c *Conn) SetDeadline(at time.Time) {
 // Idle tells since when nothing has come or gone. It has a monotonic reading.
 func (c *Conn) Idle() time.Time { return c.began.Add(time.Duration(c.active.Load())) }
 
-func (c *Conn) stir() { c.active.Store(int64(time.Since(c.began))) }
+// stir notes that bytes came or went just now.
+func (c *Conn) stir(now time.Time) { c.active.Store(int64(now.Sub(c.began))) }
 
 // Limits gives the bounds of the server.
 func (c *Conn) Limits() *parley.Limits { return c.limits }
@@ -179,7 +190,7 @@ func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Recei
 // the connection is cut off by force.
 func (c *Conn) Park(work func(ctx context.Context) func()) {
 	c.parked = true
-	c.pool.Go(func(ctx context.Context) {
+	c.door.Pool.Go(func(ctx context.Context) {
 		then := c.guarded(ctx, work)
 		if ctx.Err() != nil { // nobody knows what became of it, nor waits for it
 			then = c.Close // what was asked next would be answered in its place
@@ -203,7 +214,7 @@ func (c *Conn) guarded(ctx context.Context, work func(context.Context) func()) (
 }
 
 func (c *Conn) panicked(fault any) {
-	c.Log.Error("a connection's handler panicked", "err", fault, "stack", string(debug.Stack()))
+	c.Log().Error("a connection's handler panicked", "err", fault, "stack", string(debug.Stack()))
 	c.Cut(parley.ErrUnhandled)
 }
 

@@ -3,6 +3,7 @@ package door
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -19,35 +20,30 @@ type Listener struct {
 	Limits *parley.Limits
 	Log    *slog.Logger
 	Pool   *Pool
+	Loops  *Loops // drives plain sockets; nil: each has a goroutine
 
 	last atomic.Int64   // number of the last connection
 	all  sync.WaitGroup // Serve and the connections
 
-	mu       sync.Mutex
-	listener []net.Listener
-	conns    map[*Conn]net.Conn
-	closing  bool
+	mu      sync.Mutex
+	accepts []io.Closer // what Serve accepts from
+	conns   map[*Conn]struct{}
+	closing bool
 }
 
 // Serve accepts until the listener is closed, by Shutdown or otherwise.
 func (l *Listener) Serve(from net.Listener) {
-	l.mu.Lock()
-	if l.closing {
-		l.mu.Unlock()
-		from.Close()
+	accept, also := l.acceptor(from)
+	if !l.accepting(from, also) {
 		return
 	}
-	l.listener = append(l.listener, from)
-	l.all.Add(1)
-	l.mu.Unlock()
 	defer l.all.Done()
 	const first, most = 10 * time.Millisecond, time.Second
 	for pause := first; ; {
-		conn, err := from.Accept()
+		err := accept()
 		switch {
 		case err == nil:
 			pause = first
-			l.Drive(conn)
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
@@ -59,41 +55,83 @@ func (l *Listener) Serve(from net.Listener) {
 	}
 }
 
+// accepting counts an accept loop in, or refuses it.
+func (l *Listener) accepting(from ...io.Closer) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range from {
+		if c != nil && l.closing {
+			c.Close()
+		} else if c != nil {
+			l.accepts = append(l.accepts, c)
+		}
+	}
+	if l.closing {
+		return false
+	}
+	l.all.Add(1)
+	return true
+}
+
+// acceptor gives what accepts one connection: for a loop, where there are any
+// and they can drive it. What else is open for that is closed by StopAccepting.
+func (l *Listener) acceptor(from net.Listener) (accept func() error, also io.Closer) {
+	if l.Loops != nil {
+		if accept, also = l.Loops.acceptor(l, from); accept != nil {
+			return accept, also
+		}
+	}
+	return func() error {
+		conn, err := from.Accept()
+		if err == nil {
+			l.Drive(conn)
+		}
+		return err
+	}, nil
+}
+
 // Drive takes a connection and serves it in a goroutine, which ends when the
 // connection does; Shutdown waits for it.
 func (l *Listener) Drive(conn net.Conn) {
-	c := &Conn{Remote: remote(conn), began: time.Now(), limits: l.Limits, pool: l.Pool}
-	c.Log = l.Log.With("door", l.Name, "conn", l.last.Add(1))
-	p := &pump{conn: c, net: conn, resume: make(chan struct{}, 1)}
-	c.driver = p
-	l.mu.Lock()
-	if l.closing || len(l.conns) >= l.Limits.Connections {
-		l.mu.Unlock()
+	p := newPump(conn)
+	if !l.admit(p.conn) {
 		conn.Close()
 		return
 	}
-	if l.conns == nil {
-		l.conns = map[*Conn]net.Conn{}
-	}
-	l.conns[c] = conn
-	l.all.Add(1)
-	l.mu.Unlock()
 	go func() {
-		defer l.all.Done()
-		c.Log.Debug("connected", "from", c.Remote)
 		p.serve(l.Open)
-		c.Log.Debug("disconnected")
-		l.mu.Lock()
-		delete(l.conns, c)
-		l.mu.Unlock()
+		l.gone(p.conn)
 	}()
 }
 
-func remote(conn net.Conn) string {
-	if addr := conn.RemoteAddr(); addr != nil && addr.String() != "" {
-		return addr.String()
+// admit counts a connection in, or refuses it. Whoever drives it calls gone in
+// the end.
+func (l *Listener) admit(c *Conn) bool {
+	c.limits, c.door, c.number, c.began = l.Limits, l, l.last.Add(1), time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing || len(l.conns) >= l.Limits.Connections {
+		return false
 	}
-	return "local"
+	if l.conns == nil {
+		l.conns = map[*Conn]struct{}{}
+	}
+	l.conns[c] = struct{}{}
+	l.all.Add(1)
+	if l.Log.Enabled(context.Background(), slog.LevelDebug) {
+		c.Log().Debug("connected", "from", c.Remote())
+	}
+	return true
+}
+
+func (l *Listener) gone(c *Conn) {
+	if l.Log.Enabled(context.Background(), slog.LevelDebug) {
+		c.Log().Debug("disconnected")
+	}
+	l.mu.Lock()
+	delete(l.conns, c)
+	l.mu.Unlock()
+	l.all.Done()
 }
 
 // StopAccepting closes the listening sockets; connections go on.
@@ -101,8 +139,8 @@ func (l *Listener) StopAccepting() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closing = true
-	for _, listener := range l.listener {
-		listener.Close()
+	for _, c := range l.accepts {
+		c.Close()
 	}
 }
 
@@ -126,8 +164,8 @@ func (l *Listener) Shutdown(ctx context.Context, why *parley.Error) {
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
-	for _, conn := range l.conns {
-		conn.Close()
+	for c := range l.conns {
+		c.driver.kill()
 	}
 	l.mu.Unlock()
 	<-ended

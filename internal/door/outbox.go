@@ -12,9 +12,10 @@ import (
 type outbox struct {
 	mu      sync.Mutex
 	queue   [][]byte
-	own     bool   // the last of queue is ours to append to
-	queued  weight // of queue
-	leaving weight // of what the worker is writing
+	few     [2][]byte // what queue begins in: most are emptied before they hold more
+	own     bool      // the last of queue is ours to append to
+	queued  weight    // of queue
+	leaving weight    // of what the worker is writing
 	results []func()
 	working bool          // there is a worker
 	why     *parley.Error // why the connection is cut; nil: it is not
@@ -37,7 +38,7 @@ func (o *outbox) answer(b []byte) {
 		return
 	}
 	if !o.own {
-		o.queue = append(o.queue, nil)
+		o.append(nil)
 		o.own = true
 	}
 	last := len(o.queue) - 1
@@ -55,14 +56,15 @@ func (o *outbox) push(b []byte, most int) (start, full bool) {
 		return false, false
 	}
 	if o.queued.pushes+o.leaving.pushes > most {
-		o.queue, o.own, o.queued = nil, false, weight{}
+		o.clear()
+		o.queued = weight{}
 		o.gap = true
 		if o.why == nil {
 			o.why = parley.ErrSlowConsumer
 		}
 		return false, true
 	}
-	o.queue = append(o.queue, b)
+	o.append(b)
 	o.own = false
 	o.queued.pushes += len(b)
 	return o.start(), false
@@ -126,7 +128,8 @@ func (o *outbox) hasGap() bool {
 func (o *outbox) drop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.queue, o.own, o.dropped, o.queued, o.leaving = nil, false, true, weight{}, weight{}
+	o.clear()
+	o.dropped, o.queued, o.leaving = true, weight{}, weight{}
 }
 
 // tryStart claims the worker's place if there is work and nobody does it.
@@ -152,13 +155,27 @@ func (o *outbox) takeResults() []func() {
 	return results
 }
 
-// takeBytes gives the worker all bytes. Without any, and without results, the
-// worker has given up its place: more is false.
-func (o *outbox) takeBytes() (queue [][]byte, more bool) {
+// append adds to the queue.
+func (o *outbox) append(b []byte) {
+	if o.queue == nil {
+		o.queue = o.few[:0]
+	}
+	o.queue = append(o.queue, b)
+}
+
+// clear empties the queue, and lets go of all that it held.
+func (o *outbox) clear() {
+	o.few = [2][]byte{}
+	o.queue, o.own = nil, false
+}
+
+// takeBytes gives the worker all bytes, behind those that it has. Without any,
+// and without results, the worker has given up its place: more is false.
+func (o *outbox) takeBytes(queue [][]byte) (_ [][]byte, more bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	queue = o.queue
-	o.queue, o.own = nil, false
+	queue = append(queue, o.queue...)
+	o.clear()
 	o.queued, o.leaving = weight{}, o.queued
 	o.working = len(queue) > 0 || len(o.results) > 0
 	return queue, o.working

@@ -32,6 +32,22 @@ type pump struct {
 // connection costs beside its goroutine.
 const readSize = 4608
 
+func newPump(conn net.Conn) *pump {
+	p := &pump{conn: &Conn{}, net: conn, resume: make(chan struct{}, 1)}
+	p.conn.driver = p
+	return p
+}
+
+// kill ends every read and write.
+func (p *pump) kill() { p.net.Close() }
+
+func (p *pump) remote() string {
+	if addr := p.net.RemoteAddr(); addr != nil && addr.String() != "" {
+		return addr.String()
+	}
+	return "local"
+}
+
 // serve drives the connection until it has ended.
 func (p *pump) serve(open func(*Conn) Protocol) {
 	c := p.conn
@@ -53,7 +69,7 @@ func (p *pump) read() (gone bool) {
 	for p.mayRead() {
 		n, err := p.net.Read(buf)
 		if n > 0 {
-			p.conn.stir()
+			p.conn.stir(time.Now())
 			p.round(buf[:n])
 		}
 		switch {
@@ -223,7 +239,7 @@ func (p *pump) workOnce() (more bool) {
 		p.interrupt() // the reader may be waiting for the peer
 	}
 	p.turn.Unlock()
-	queue, more := c.outbox.takeBytes()
+	queue, more := c.outbox.takeBytes(nil)
 	if len(queue) > 0 {
 		if err := p.write(queue); err != nil {
 			c.Cut(parley.ErrSlowConsumer)
@@ -273,7 +289,7 @@ func (p *pump) write(queue [][]byte) error {
 			waited = 0
 		}
 	}
-	p.conn.stir()
+	p.conn.stir(time.Now())
 	return nil
 }
 

@@ -55,6 +55,7 @@ type Server struct {
 	store  Store
 	hub    *hub.Hub
 	pool   *door.Pool
+	loops  *door.Loops // nil where there are none
 	doors  []*openDoor
 	serve  sync.WaitGroup // the accept loops
 
@@ -136,10 +137,26 @@ func (s *Server) openDoors(ctx context.Context, cfg config.Config) error {
 		}
 		opened.from = from
 	}
+	if err := s.startLoops(); err != nil {
+		return err
+	}
 	for _, d := range s.doors {
 		if d.from != nil {
 			s.serve.Go(func() { d.listener.Serve(d.from) }) // ended and waited for by Shutdown
 		}
+	}
+	return nil
+}
+
+// startLoops lets loops drive what the doors accept, if any does.
+func (s *Server) startLoops() (err error) {
+	for _, d := range s.doors {
+		if d.from != nil && s.loops == nil {
+			if s.loops, err = door.NewLoops(s.log); err != nil {
+				return err
+			}
+		}
+		d.listener.Loops = s.loops
 	}
 	return nil
 }
@@ -249,6 +266,9 @@ func (s *Server) shutdown(ctx context.Context) error {
 	all.Wait()
 	s.serve.Wait()
 	s.pool.Close()
+	if s.loops != nil {
+		s.loops.Close()
+	}
 	s.hub.Close()
 	return s.store.Close()
 }

@@ -294,7 +294,7 @@ func (l *line) refusal(err error) []byte {
 		refusal = parley.ErrUnhandled
 	}
 	if door.IsFault(err) {
-		l.conn.Log.Error("a command failed", "err", err)
+		l.conn.Log().Error("a command failed", "err", err)
 	}
 	return linewire.AppendError(nil, refusal.Message, limits.Line)
 }

@@ -28,7 +28,7 @@ func (l *line) name(m message) {
 			err = l.session.Guest(ctx, name)
 		}
 		if door.IsFault(err) {
-			l.conn.Log.Error("a name could not be given", "err", err)
+			l.conn.Log().Error("a name could not be given", "err", err)
 		}
 		return func() {
 			switch {

@@ -239,13 +239,13 @@ func frame(fields []string) []byte { return textwire.AppendFrame(nil, fields...)
 func (t *text) guard(c *command.Command, handler func() ([]string, error)) (values []string, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			t.conn.Log.Error("a command panicked", "command", c.Name, "err", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			t.conn.Log().Error("a command panicked", "command", c.Name, "err", fmt.Sprint(fault), "stack", string(debug.Stack()))
 			values, err = nil, parley.ErrUnhandled
 		}
 	}()
 	values, err = handler()
 	if door.IsFault(err) {
-		t.conn.Log.Log(context.Background(), slog.LevelError, "a command failed", "command", c.Name, "err", err)
+		t.conn.Log().Log(context.Background(), slog.LevelError, "a command failed", "command", c.Name, "err", err)
 	}
 	return values, err
 }

@@ -1,0 +1,97 @@
+package door
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// acceptor gives what accepts one connection of a listening socket for the
+// loops, and what must be closed with the listener; nil if it is no socket. The
+// runtime waits for the listening socket, and does not come to know the accepted
+// ones. Those take over its options.
+func (ls *Loops) acceptor(l *Listener, from net.Listener) (accept func() error, also io.Closer) {
+	listening, ok := from.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, nil
+	}
+	file, err := listening.File()
+	if err != nil {
+		return nil, nil
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, nil
+	}
+	_ = raw.Control(func(fd uintptr) { inherit(int(fd)) }) // it fails as Accept4 will
+	return func() error {
+		var fd int
+		var err error
+		closed := raw.Read(func(listener uintptr) bool {
+			fd, _, err = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			return !errors.Is(err, unix.EAGAIN)
+		})
+		switch {
+		case closed != nil:
+			return net.ErrClosed
+		case errors.Is(err, unix.ECONNABORTED), errors.Is(err, unix.EINTR):
+			return nil
+		case err != nil:
+			return os.NewSyscallError("accept4", err)
+		}
+		ls.drive(l, fd)
+		return nil
+	}, file
+}
+
+// inherit sets what accepted connections take over. What a Unix socket lacks, it
+// does not need.
+func inherit(fd int) {
+	for _, option := range [][3]int{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 30},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 10},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 3},
+	} {
+		_ = unix.SetsockoptInt(fd, option[0], option[1], option[2])
+	}
+}
+
+// drive takes a descriptor and serves it on a loop.
+func (ls *Loops) drive(l *Listener, fd int) {
+	s := &socket{fd: fd, place: -1}
+	s.conn.driver = s
+	if !l.admit(&s.conn) {
+		unix.Close(fd)
+		return
+	}
+	ls.take(s)
+}
+
+// remote asks the system: most connections are never asked for it.
+func (s *socket) remote() string {
+	peer, err := unix.Getpeername(s.fd)
+	if err != nil {
+		return "local"
+	}
+	switch peer := peer.(type) {
+	case *unix.SockaddrInet4:
+		return (&net.TCPAddr{IP: peer.Addr[:], Port: peer.Port}).String()
+	case *unix.SockaddrInet6:
+		return (&net.TCPAddr{IP: peer.Addr[:], Port: peer.Port, Zone: zone(peer.ZoneId)}).String()
+	}
+	return "local"
+}
+
+func zone(id uint32) string {
+	if id == 0 {
+		return ""
+	}
+	return fmt.Sprint(id)
+}

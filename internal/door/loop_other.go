@@ -1,0 +1,20 @@
+//go:build !linux
+
+package door
+
+import (
+	"io"
+	"log/slog"
+	"net"
+)
+
+// Loops is not there on this system: every connection has a goroutine.
+type Loops struct{}
+
+// NewLoops gives none.
+func NewLoops(*slog.Logger) (*Loops, error) { return nil, nil }
+
+// Close does nothing.
+func (*Loops) Close() {}
+
+func (*Loops) acceptor(*Listener, net.Listener) (func() error, io.Closer) { return nil, nil }

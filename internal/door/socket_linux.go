@@ -1,0 +1,415 @@
+package door
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/parley-chat/parley"
+)
+
+// socket drives one connection on a loop. All of it but marked and killed is
+// the loop's: the loop is the connection's turn.
+type socket struct {
+	conn Conn
+	loop *loop
+	fd   int
+
+	stage   stage
+	gone    bool   // the peer cannot be written to any more
+	events  uint32 // what the loop waits for at the descriptor
+	full    bool   // the peer does not take what leaving holds
+	rest    []byte // read, not used yet
+	leaving [][]byte
+	stuck   time.Time // since when the peer takes nothing
+	until   time.Time // when lingering ends
+
+	due   time.Time // when the loop rings
+	place int       // in the loop's alarms
+
+	marked bool // guarded by the loop's mu
+	killed atomic.Bool
+}
+
+// stage is how far a connection has come.
+type stage uint8
+
+const (
+	arriving  stage = iota // the protocol has not begun
+	talking                // reading and feeding
+	draining               // what was asked is answered, nothing is read
+	flushing               // the last words leave
+	lingering              // until the peer has read them
+	closed
+)
+
+func (s *socket) wake()           { s.loop.mark(s) }
+func (s *socket) interrupt()      { s.loop.mark(s) }
+func (s *socket) alarm(time.Time) { s.schedule() }
+
+// kill ends the connection at once, without a word.
+func (s *socket) kill() {
+	s.killed.Store(true)
+	s.loop.mark(s)
+}
+
+// begin registers the socket and opens the protocol.
+func (s *socket) begin() {
+	c := &s.conn
+	s.stage = talking
+	s.loop.put(s.fd, s)
+	s.watchFor(input)
+	s.hand(func() { c.protocol = c.door.Open(c) })
+	if c.protocol == nil {
+		s.gone, s.stage = true, lingering
+		s.close()
+	}
+}
+
+// What a descriptor is watched for: something to read or the end of it, and
+// room to write.
+const (
+	input  = unix.EPOLLIN | unix.EPOLLRDHUP
+	output = unix.EPOLLOUT
+)
+
+// watchFor tells the system what to say of the descriptor. Watched for nothing
+// it is not known to the loop at all, for some events come unasked.
+func (s *socket) watchFor(events uint32) {
+	op := unix.EPOLL_CTL_MOD
+	switch {
+	case events == s.events:
+		return
+	case s.events == 0:
+		op = unix.EPOLL_CTL_ADD
+	case events == 0:
+		op = unix.EPOLL_CTL_DEL
+	}
+	s.events = events
+	err := unix.EpollCtl(s.loop.epoll, op, s.fd, &unix.EpollEvent{Events: events, Fd: int32(s.fd)})
+	if err != nil {
+		s.conn.Log().Error("a connection cannot be watched", "err", os.NewSyscallError("epoll_ctl", err))
+		s.gone = true
+	}
+}
+
+// ready handles what the system says of the descriptor.
+func (s *socket) ready(events uint32) {
+	if events&output != 0 {
+		s.full = false
+	}
+	if events&^output != 0 {
+		s.read()
+	}
+	s.loop.again = append(s.loop.again, s) // it is visited in this round
+}
+
+// reads tells whether the peer is listened to now.
+func (s *socket) reads() bool {
+	c := &s.conn
+	return s.stage == lingering || s.stage == talking && !c.inputEnded && (!c.waits() || c.readAhead)
+}
+
+// read reads once, and feeds what has come.
+func (s *socket) read() {
+	if !s.reads() {
+		s.watchFor(s.events &^ input) // until visit finds that it is listened to again
+		return
+	}
+	n, err := unix.Read(s.fd, s.loop.buf)
+	switch {
+	case n > 0 && s.stage == talking:
+		s.conn.stir(s.loop.now)
+		s.feed(s.loop.buf[:n])
+	case n > 0: // nobody listens any more
+	case err == nil:
+		s.inputEnded()
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+	case s.stage == lingering:
+		s.close()
+	default:
+		s.gone = true
+	}
+}
+
+// inputEnded lets the protocol use up what was read before.
+func (s *socket) inputEnded() {
+	c := &s.conn
+	if s.stage == lingering {
+		s.close()
+		return
+	}
+	s.watchFor(s.events &^ input)
+	c.inputEnded = true
+	if c.held = true; !c.waits() {
+		s.feed(nil)
+	}
+}
+
+// feed joins what was kept and what is fresh, and keeps what is not used.
+func (s *socket) feed(fresh []byte) {
+	in := fresh
+	if len(s.rest) > 0 {
+		s.rest = append(s.rest, fresh...)
+		in = s.rest
+	}
+	s.conn.held = false
+	used := s.conn.feed(in, len(fresh))
+	switch left := in[used:]; {
+	case len(left) == 0:
+		s.rest = nil
+	case used > 0 || len(s.rest) == 0:
+		s.rest = append([]byte(nil), left...)
+	}
+}
+
+// visit does what waits, and moves the connection on.
+func (s *socket) visit() {
+	switch {
+	case s.stage == closed:
+		return
+	case s.stage == arriving:
+		s.begin()
+	}
+	if s.stage == closed {
+		return
+	}
+	if s.killed.Load() {
+		s.gone = true
+	}
+	if !s.full || s.gone {
+		s.work()
+	}
+	for s.move() {
+	}
+	if s.stage != closed {
+		s.watch()
+		s.schedule()
+	}
+}
+
+// work hands the results over, feeds what waited for them, and writes all that
+// there is, once.
+func (s *socket) work() {
+	c := &s.conn
+	if s.gone {
+		s.forget()
+	}
+	if len(s.leaving) > 0 && !s.write(s.leaving) {
+		return
+	}
+	c.outbox.claim() // unless whoever marked us has
+	for _, result := range c.outbox.takeResults() {
+		s.hand(result)
+	}
+	s.feedAgain()
+	queue, more := c.outbox.takeBytes(s.loop.bytes[:0])
+	if len(queue) > 0 {
+		if !s.write(queue) {
+			return
+		}
+		more = c.outbox.written()
+	}
+	clear(queue)
+	s.loop.bytes = queue[:0]
+	if c.held && !c.waits() {
+		c.outbox.claim() // it waited for answers to leave
+		more = true
+	}
+	if more {
+		s.loop.again = append(s.loop.again, s)
+	}
+}
+
+func (s *socket) feedAgain() {
+	if s.conn.held && !s.conn.waits() {
+		s.feed(nil)
+	}
+}
+
+// forget drops what waits for a peer that is gone.
+func (s *socket) forget() {
+	s.conn.outbox.drop()
+	s.leaving, s.full, s.stuck = nil, false, time.Time{}
+}
+
+// maxVectors is how many pieces one system call takes.
+const maxVectors = 1024
+
+// write writes in as few system calls as the system allows, and keeps what the
+// peer does not take yet: then done is false.
+func (s *socket) write(queue [][]byte) (done bool) {
+	for len(queue) > 0 {
+		n, err := s.writeSome(queue[:min(len(queue), maxVectors)])
+		switch {
+		case err == nil:
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		default:
+			s.gone = true
+			s.forget()
+			return true
+		}
+		full := err != nil
+		if n > 0 {
+			s.conn.stir(s.loop.now)
+			if s.conn.outbox.cutFor() == nil {
+				s.stuck = time.Time{}
+			}
+		}
+		for n > 0 && n >= len(queue[0]) {
+			n -= len(queue[0])
+			queue[0] = nil
+			queue = queue[1:]
+		}
+		if n > 0 {
+			queue[0] = queue[0][n:]
+			full = true
+		}
+		if full && len(queue) > 0 {
+			s.keep(queue)
+			return false
+		}
+	}
+	s.leaving, s.stuck = nil, time.Time{}
+	return true
+}
+
+func (s *socket) writeSome(queue [][]byte) (int, error) {
+	if len(queue) == 1 {
+		n, err := unix.Write(s.fd, queue[0])
+		return max(n, 0), err
+	}
+	n, err := unix.Writev(s.fd, queue)
+	return max(n, 0), err
+}
+
+// keep notes what did not leave, and since when.
+func (s *socket) keep(queue [][]byte) {
+	s.full = true
+	if s.stuck.IsZero() {
+		s.stuck = s.loop.now
+	}
+	s.leaving = append([][]byte(nil), queue...)
+}
+
+// move brings the connection to its next stage, and tells whether it did.
+func (s *socket) move() bool {
+	c := &s.conn
+	switch s.stage {
+	case talking:
+		cut := c.outbox.cutFor() != nil
+		if !s.gone && !c.closing && !cut && (!c.inputEnded || c.held) {
+			return false
+		}
+		if s.gone {
+			s.forget()
+		}
+		s.stage = draining
+	case draining:
+		served := !c.held || c.closing || c.outbox.hasGap()
+		if c.parked || c.posts > 0 || !served {
+			return false
+		}
+		c.closing = true
+		s.stage = flushing
+		if why := c.outbox.cutFor(); why != nil && !s.gone {
+			c.outbox.lastWords()
+			s.hand(func() { c.protocol.Farewell(c, why) })
+			if !s.full {
+				s.work()
+			}
+		}
+	case flushing:
+		if len(s.leaving) > 0 || !c.outbox.idle() {
+			return false
+		}
+		s.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
+		c.outbox.drop()
+		s.stage = lingering
+		s.until = s.loop.now.Add(c.limits.Linger)
+		if s.gone || unix.Shutdown(s.fd, unix.SHUT_WR) != nil {
+			s.close()
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// close gives the descriptor back. Nothing of the connection is left.
+func (s *socket) close() {
+	s.stage = closed
+	s.schedule()
+	s.loop.put(s.fd, nil)
+	unix.Close(s.fd)
+	s.rest, s.leaving = nil, nil
+	s.conn.door.gone(&s.conn)
+}
+
+// watch waits for what the connection needs. It goes on to be told of input
+// while it does not listen, until there is some: most peers wait for their answer.
+func (s *socket) watch() {
+	want := s.events &^ output
+	if s.full {
+		want |= output
+	}
+	if s.reads() {
+		want |= input
+	}
+	s.watchFor(want)
+}
+
+// schedule sets the loop's alarm to the connection's next deadline.
+func (s *socket) schedule() {
+	var due time.Time
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (due.IsZero() || at.Before(due)) {
+			due = at
+		}
+	}
+	switch {
+	case s.stage == closed:
+	case s.stage == lingering:
+		sooner(s.until)
+	default:
+		if !s.conn.closing {
+			sooner(s.conn.deadline)
+		}
+		if !s.stuck.IsZero() {
+			sooner(s.stuck.Add(s.conn.limits.Write))
+		}
+	}
+	s.loop.alarm(s, due)
+}
+
+// ring does what is due.
+func (s *socket) ring() {
+	c, now := &s.conn, s.loop.now
+	switch {
+	case s.stage == lingering:
+		s.close()
+		return
+	case !s.stuck.IsZero() && !now.Before(s.stuck.Add(c.limits.Write)):
+		c.Cut(parley.ErrSlowConsumer)
+		s.gone = true
+	case !c.deadline.IsZero() && !c.closing && !now.Before(c.deadline):
+		c.deadline = time.Time{}
+		s.hand(func() { c.protocol.Deadline(c) })
+	}
+	s.loop.mark(s)
+}
+
+// hand runs one result, or a method of the protocol. A panic costs the
+// connection.
+func (s *socket) hand(result func()) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.conn.panicked(fault)
+			s.conn.closing = true
+		}
+	}()
+	result()
+}
