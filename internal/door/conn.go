@@ -49,6 +49,9 @@ type driver interface {
 	interrupt()
 	// kill ends the connection at once, without a word.
 	kill()
+	// gathers tells whether the driver will call Flush of the session itself,
+	// when it has fed what else there is.
+	gathers(s *hub.Session) bool
 	// remote gives the peer's address.
 	remote() string
 }
@@ -173,6 +176,7 @@ func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Recei
 			}
 		})
 	}
+	d.Gather = c.driver.gathers(s)
 	r, done, err := s.Post(d, c.posts == 0)
 	if done {
 		c.Answer(answer(r, err))

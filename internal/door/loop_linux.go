@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/parley-chat/parley/internal/hub"
 )
 
 // Loops drives plain sockets without a goroutine for each: one loop for each
@@ -79,7 +81,8 @@ type loop struct {
 	again   []*socket // are visited in this round or the next
 	visited []*socket // for its memory
 	alarms  alarms
-	now     time.Time // of this round
+	now     time.Time    // of this round
+	posted  *hub.Session // one that has posted since the last flush
 
 	// Shared.
 	mu       sync.Mutex
@@ -151,10 +154,20 @@ func (l *loop) run() {
 				s.ready(e.Events)
 			}
 		}
+		l.flush()
 		if l.visit() && n == 0 {
 			return
 		}
 		l.ring()
+		l.flush()
+	}
+}
+
+// flush lets the journal begin with what was posted.
+func (l *loop) flush() {
+	if l.posted != nil {
+		l.posted.Flush()
+		l.posted = nil
 	}
 }
 

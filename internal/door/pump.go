@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley"
+	"github.com/parley-chat/parley/internal/hub"
 )
 
 // pump drives one connection with goroutines, on every system and over every
@@ -40,6 +41,8 @@ func newPump(conn net.Conn) *pump {
 
 // kill ends every read and write.
 func (p *pump) kill() { p.net.Close() }
+
+func (p *pump) gathers(*hub.Session) bool { return false }
 
 func (p *pump) remote() string {
 	if addr := p.net.RemoteAddr(); addr != nil && addr.String() != "" {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/parley-chat/parley"
+	"github.com/parley-chat/parley/internal/hub"
 )
 
 // socket drives one connection on a loop. All of it but marked and killed is
@@ -49,6 +50,12 @@ const (
 func (s *socket) wake()           { s.loop.mark(s) }
 func (s *socket) interrupt()      { s.loop.mark(s) }
 func (s *socket) alarm(time.Time) { s.schedule() }
+
+// gathers lets the loop flush once for all of a round.
+func (s *socket) gathers(posted *hub.Session) bool {
+	s.loop.posted = posted
+	return true
+}
 
 // kill ends the connection at once, without a word.
 func (s *socket) kill() {

@@ -47,9 +47,15 @@ func newJournal(h *Hub, broken func(error)) *journal {
 	return j
 }
 
-// add queues an entry. It never waits: who adds more than its share is slowed
-// where it reads.
+// add queues an entry and begins with it.
 func (j *journal) add(e entry) {
+	j.queue(e)
+	j.begin()
+}
+
+// queue queues an entry. It never waits: who adds more than its share is slowed
+// where it reads.
+func (j *journal) queue(e entry) {
 	j.mu.Lock()
 	closed := j.closed
 	if !closed {
@@ -60,13 +66,19 @@ func (j *journal) add(e entry) {
 	if closed {
 		e.fail(parley.ErrShuttingDown)
 		e.finished()
-		return
 	}
+}
+
+// begin lets the journal look at what is queued.
+func (j *journal) begin() {
 	select {
 	case j.wake <- struct{}{}:
 	default:
 	}
 }
+
+// Flush lets the journal begin with all that was gathered, by any session.
+func (s *Session) Flush() { s.hub.journal.begin() }
 
 // Crowded tells whether the journal holds as much as it should: then a
 // connection ought to wait for its own posts before it posts again.
@@ -82,10 +94,7 @@ func (j *journal) close() {
 	j.mu.Lock()
 	j.closed = true
 	j.mu.Unlock()
-	select {
-	case j.wake <- struct{}{}:
-	default:
-	}
+	j.begin()
 	<-j.ended
 }
 

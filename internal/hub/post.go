@@ -18,6 +18,9 @@ type Draft struct {
 	Command  string   // instead of Text: a command for the user's programs
 	Args     []string // of Command
 	ClientID string   // the client's own name for the message, or empty
+	// Gather keeps the journal from beginning with it before the next
+	// Session.Flush: posts that are there together share a commit.
+	Gather bool
 	// Done is called once for a draft that Post left to the journal, in the order
 	// of the posts: from its goroutine, or from Post when it is closed. It must
 	// not wait. The error is a *parley.Error, or ErrUnknown.
@@ -52,7 +55,10 @@ func (s *Session) Post(d Draft, alone bool) (r Receipt, done bool, err error) {
 		r, err = p.receipt()
 		return r, true, err
 	}
-	s.hub.journal.add(p)
+	s.hub.journal.queue(p)
+	if !d.Gather {
+		s.Flush()
+	}
 	return Receipt{}, false, nil
 }
 

@@ -32,6 +32,12 @@ type Run struct {
 	doers   []*Session // doers[i] is not told of events[i]; nil: all are
 	encoded []encoding
 	log     *slog.Logger
+
+	// Where the lists begin: most runs hold one event, for one dialect.
+	event [1]parley.Event
+	doer  [1]*Session
+	code  [1]encoding
+	end   [1]int
 }
 
 type encoding struct {
@@ -42,6 +48,9 @@ type encoding struct {
 
 // add appends an event, of which doer, if there is one, is not told.
 func (r *Run) add(e parley.Event, doer *Session) {
+	if r.events == nil {
+		r.events, r.doers, r.encoded = r.event[:0], r.doer[:0], r.code[:0]
+	}
 	r.events = append(r.events, e)
 	r.doers = append(r.doers, doer)
 }
@@ -81,6 +90,10 @@ func (r *Run) hasDoer(s *Session) bool {
 	return false
 }
 
+// usualSize is what an event takes in bytes, so that the first guess is mostly
+// enough.
+const usualSize = 160
+
 // encode gives the run's bytes in a dialect, making them at the first call.
 func (r *Run) encode(d *Dialect) *encoding {
 	for i := range r.encoded {
@@ -88,7 +101,10 @@ func (r *Run) encode(d *Dialect) *encoding {
 			return &r.encoded[i]
 		}
 	}
-	enc := encoding{dialect: d, ends: make([]int, len(r.events))}
+	enc := encoding{dialect: d, ends: r.end[:], bytes: make([]byte, 0, usualSize*len(r.events))}
+	if len(r.events) > 1 || len(r.encoded) > 0 {
+		enc.ends = make([]int, len(r.events))
+	}
 	for i, e := range r.events {
 		enc.bytes = r.appendEvent(enc.bytes, d, e)
 		enc.ends[i] = len(enc.bytes)
