@@ -88,8 +88,28 @@ func (e *echo) End(*door.Conn) {
 	}
 }
 
+// onBoth runs a test on each driver: with a goroutine for each connection, and
+// on loops where there are any.
+func onBoth(t *testing.T, test func(t *testing.T, loops *door.Loops)) {
+	t.Run("pump", func(t *testing.T) { test(t, nil) })
+	t.Run("loop", func(t *testing.T) { test(t, startLoops(t)) })
+}
+
+func startLoops(t *testing.T) *door.Loops {
+	t.Helper()
+	loops, err := door.NewLoops()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loops == nil {
+		t.Skip("there are no loops on this system")
+	}
+	t.Cleanup(loops.Close)
+	return loops
+}
+
 // listen starts a listener of echoes on loopback; it counts their ends.
-func listen(t *testing.T, change ...func(*parley.Limits)) (address string, ended func() int) {
+func listen(t *testing.T, loops *door.Loops, change ...func(*parley.Limits)) (address string, ended func() int) {
 	t.Helper()
 	limits := parley.DefaultLimits()
 	for _, f := range change {
@@ -99,7 +119,7 @@ func listen(t *testing.T, change ...func(*parley.Limits)) (address string, ended
 	var mu sync.Mutex
 	count := 0
 	l := &door.Listener{
-		Name: "echo", Limits: &limits, Pool: pool, Log: slog.New(slog.DiscardHandler),
+		Name: "echo", Limits: &limits, Pool: pool, Loops: loops, Log: slog.New(slog.DiscardHandler),
 		Open: func(*door.Conn) door.Protocol { return &echo{mu: &mu, ended: &count} },
 	}
 	from, err := net.Listen("tcp", "127.0.0.1:0")
@@ -142,8 +162,10 @@ func talk(t *testing.T, address string, lines ...string) string {
 	return string(all)
 }
 
-func TestWhatAConnectionIsTold(t *testing.T) {
-	address, ended := listen(t)
+func TestWhatAConnectionIsTold(t *testing.T) { onBoth(t, testWhatAConnectionIsTold) }
+
+func testWhatAConnectionIsTold(t *testing.T, loops *door.Loops) {
+	address, ended := listen(t, loops)
 	for i, tt := range []struct {
 		name  string
 		lines []string
@@ -171,8 +193,10 @@ func TestWhatAConnectionIsTold(t *testing.T) {
 }
 
 // TestPanicInDeadline needs a connection whose input goes on.
-func TestPanicInDeadline(t *testing.T) {
-	address, _ := listen(t)
+func TestPanicInDeadline(t *testing.T) { onBoth(t, testPanicInDeadline) }
+
+func testPanicInDeadline(t *testing.T, loops *door.Loops) {
+	address, _ := listen(t, loops)
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -186,8 +210,10 @@ func TestPanicInDeadline(t *testing.T) {
 
 // TestPushesAreBounded holds that a peer for which too much waits is cut, and
 // told why if it reads after all.
-func TestPushesAreBounded(t *testing.T) {
-	address, _ := listen(t, func(l *parley.Limits) { l.Outbox = 64 << 10 })
+func TestPushesAreBounded(t *testing.T) { onBoth(t, testPushesAreBounded) }
+
+func testPushesAreBounded(t *testing.T, loops *door.Loops) {
+	address, _ := listen(t, loops, func(l *parley.Limits) { l.Outbox = 64 << 10 })
 	got := talk(t, address, "flood", "flood")
 	if last := got[max(0, len(got)-18):]; last != "bye slow_consumer\n" {
 		t.Errorf("the end of %d bytes is %q, want the reason", len(got), last)
@@ -197,8 +223,10 @@ func TestPushesAreBounded(t *testing.T) {
 	}
 }
 
-func TestTooManyConnections(t *testing.T) {
-	address, _ := listen(t, func(l *parley.Limits) { l.Connections = 1 })
+func TestTooManyConnections(t *testing.T) { onBoth(t, testTooManyConnections) }
+
+func testTooManyConnections(t *testing.T, loops *door.Loops) {
+	address, _ := listen(t, loops, func(l *parley.Limits) { l.Connections = 1 })
 	first, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -219,12 +247,38 @@ func TestTooManyConnections(t *testing.T) {
 	}
 }
 
-func TestShutdownByForce(t *testing.T) {
+// reach connects to a listener: in memory, or by a socket for its loops.
+func reach(t *testing.T, l *door.Listener) net.Conn {
+	t.Helper()
+	if l.Loops == nil {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { ours.Close() })
+		l.Drive(theirs)
+		return ours
+	}
+	from, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { l.Serve(from) }) // ends with the listener
+	t.Cleanup(serving.Wait)
+	conn, err := net.Dial("tcp", from.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func TestShutdownByForce(t *testing.T) { onBoth(t, testShutdownByForce) }
+
+func testShutdownByForce(t *testing.T, loops *door.Loops) {
 	limits := parley.DefaultLimits()
 	release := make(chan struct{})
 	pool := door.NewPool(1)
 	l := &door.Listener{
-		Name: "stuck", Limits: &limits, Pool: pool, Log: slog.New(slog.DiscardHandler),
+		Name: "stuck", Limits: &limits, Pool: pool, Loops: loops, Log: slog.New(slog.DiscardHandler),
 		Open: func(c *door.Conn) door.Protocol {
 			c.Park(func(ctx context.Context) func() {
 				close(release)
@@ -234,9 +288,7 @@ func TestShutdownByForce(t *testing.T) {
 			return &echo{mu: &sync.Mutex{}, ended: new(int)}
 		},
 	}
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	l.Drive(theirs)
+	reach(t, l)
 	<-release
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -247,16 +299,15 @@ func TestShutdownByForce(t *testing.T) {
 
 // TestPanicInOpen holds that a protocol that cannot even begin costs its
 // connection alone.
-func TestPanicInOpen(t *testing.T) {
+func TestPanicInOpen(t *testing.T) { onBoth(t, testPanicInOpen) }
+
+func testPanicInOpen(t *testing.T, loops *door.Loops) {
 	limits := parley.DefaultLimits()
 	l := &door.Listener{
-		Name: "mined", Limits: &limits, Log: slog.New(slog.DiscardHandler),
+		Name: "mined", Limits: &limits, Loops: loops, Log: slog.New(slog.DiscardHandler),
 		Open: func(*door.Conn) door.Protocol { panic("in Open") },
 	}
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	l.Drive(theirs)
-	if all, err := io.ReadAll(ours); len(all) > 0 || err != nil {
+	if all, err := io.ReadAll(reach(t, l)); len(all) > 0 || err != nil {
 		t.Errorf("told %q, %v; want the end of the connection", all, err)
 	}
 	l.Shutdown(t.Context(), parley.ErrShuttingDown)

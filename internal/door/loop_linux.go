@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"runtime"
 	"sync"
@@ -25,10 +24,10 @@ type Loops struct {
 }
 
 // NewLoops starts the loops. Close ends them, when their connections have ended.
-func NewLoops(log *slog.Logger) (*Loops, error) {
+func NewLoops() (*Loops, error) {
 	ls := &Loops{}
 	for range runtime.GOMAXPROCS(0) {
-		l, err := newLoop(log)
+		l, err := newLoop()
 		if err != nil {
 			ls.Close()
 			return nil, fmt.Errorf("make an event loop: %w", err)
@@ -71,7 +70,6 @@ const (
 type loop struct {
 	// Fixed.
 	epoll, bell int // descriptors; the bell wakes the loop
-	log         *slog.Logger
 
 	// The loop's.
 	sockets []*socket // by descriptor
@@ -91,7 +89,7 @@ type loop struct {
 	closing  bool
 }
 
-func newLoop(log *slog.Logger) (*loop, error) {
+func newLoop() (*loop, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -101,7 +99,7 @@ func newLoop(log *slog.Logger) (*loop, error) {
 		unix.Close(epoll)
 		return nil, os.NewSyscallError("eventfd", err)
 	}
-	l := &loop{epoll: epoll, bell: bell, log: log, buf: make([]byte, loopRead), events: make([]unix.EpollEvent, loopEvents), now: time.Now()}
+	l := &loop{epoll: epoll, bell: bell, buf: make([]byte, loopRead), events: make([]unix.EpollEvent, loopEvents), now: time.Now()}
 	// By its edge, so that the bell need not be read.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(bell)}
 	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &event); err != nil {

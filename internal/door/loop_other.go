@@ -4,7 +4,6 @@ package door
 
 import (
 	"io"
-	"log/slog"
 	"net"
 )
 
@@ -12,7 +11,7 @@ import (
 type Loops struct{}
 
 // NewLoops gives none.
-func NewLoops(*slog.Logger) (*Loops, error) { return nil, nil }
+func NewLoops() (*Loops, error) { return nil, nil }
 
 // Close does nothing.
 func (*Loops) Close() {}

@@ -152,7 +152,7 @@ func (s *Server) openDoors(ctx context.Context, cfg config.Config) error {
 func (s *Server) startLoops() (err error) {
 	for _, d := range s.doors {
 		if d.from != nil && s.loops == nil {
-			if s.loops, err = door.NewLoops(s.log); err != nil {
+			if s.loops, err = door.NewLoops(); err != nil {
 				return err
 			}
 		}
