@@ -2,10 +2,12 @@
 // reading, the queue towards the peer, deadlines, limits, and the end.
 //
 // A [Protocol] is a push parser: it is fed what was read and never waits. A
-// driver owns each connection: it alone reads, feeds, writes and, but for a
-// shutdown by force, closes. The driver here is the pump: one goroutine that
-// reads, and a second one only while there is something to write or a result to
-// hand over. Protocols see neither; they see a [Conn].
+// driver owns each connection: it alone reads, feeds, writes and closes. There
+// are two. A loop drives many plain sockets on Linux, in rounds: it reads and
+// feeds what has come, and then writes once to each that has something waiting.
+// The pump drives any net.Conn: one goroutine that reads, and a second one only
+// while there is something to write or a result to hand over. Protocols see
+// neither; they see a [Conn].
 //
 // Invariants:
 //
