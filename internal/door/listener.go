@@ -108,6 +108,16 @@ func (l *Listener) Drive(conn net.Conn) {
 // the end.
 func (l *Listener) admit(c *Conn) bool {
 	c.limits, c.door, c.number, c.began = l.Limits, l, l.last.Add(1), time.Now()
+	if !l.count(c) {
+		return false
+	}
+	if l.Log.Enabled(context.Background(), slog.LevelDebug) {
+		c.Log().Debug("connected", "from", c.Remote())
+	}
+	return true
+}
+
+func (l *Listener) count(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing || len(l.conns) >= l.Limits.Connections {
@@ -118,9 +128,6 @@ func (l *Listener) admit(c *Conn) bool {
 	}
 	l.conns[c] = struct{}{}
 	l.all.Add(1)
-	if l.Log.Enabled(context.Background(), slog.LevelDebug) {
-		c.Log().Debug("connected", "from", c.Remote())
-	}
 	return true
 }
 

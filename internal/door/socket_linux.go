@@ -212,28 +212,25 @@ func (s *socket) work() {
 	for _, result := range c.outbox.takeResults() {
 		s.hand(result)
 	}
-	s.feedAgain()
+	if c.held && !c.waits() {
+		s.feed(nil)
+	}
 	queue, more := c.outbox.takeBytes(s.loop.bytes[:0])
 	if len(queue) > 0 {
-		if !s.write(queue) {
+		done := s.write(queue)
+		clear(queue) // or the loop would hold the bytes
+		s.loop.bytes = queue[:0]
+		if !done {
 			return
 		}
 		more = c.outbox.written()
 	}
-	clear(queue)
-	s.loop.bytes = queue[:0]
 	if c.held && !c.waits() {
 		c.outbox.claim() // it waited for answers to leave
 		more = true
 	}
 	if more {
 		s.loop.again = append(s.loop.again, s)
-	}
-}
-
-func (s *socket) feedAgain() {
-	if s.conn.held && !s.conn.waits() {
-		s.feed(nil)
 	}
 }
 

@@ -227,9 +227,16 @@ func (p *post) deliver() {
 		return
 	}
 	h.tell(p.receiver, parley.Told{To: p.receiver.Name, Message: p.message}, nil)
-	if p.receiver.ID != p.from.ID {
+	if p.receiver.ID != p.from.ID && h.hasOther(p.from, p.session) {
 		h.tell(p.from.User, parley.ToldCopy{To: p.receiver.Name, Message: p.message}, p.session)
 	}
+}
+
+// hasOther tells whether a user speaks by any session but this one.
+func (h *Hub) hasOther(u *user, s *Session) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(u.sessions) > 1 || len(u.sessions) == 1 && u.sessions[0] != s
 }
 
 // tell gives an event to every session of a user but the one that did it, and
@@ -266,11 +273,11 @@ func (p *post) size() int { return p.draft.Size() }
 
 // refusal turns a fault into what may be shown of it, and logs it.
 func (h *Hub) refusal(err error, doing string) error {
-	var refusal *parley.Error
-	switch {
-	case err == nil || errors.Is(err, ErrUnknown):
+	if err == nil || errors.Is(err, ErrUnknown) {
 		return err
-	case errors.As(err, &refusal):
+	}
+	var refusal *parley.Error
+	if errors.As(err, &refusal) {
 		return refusal
 	}
 	h.log.Error("a request failed", "doing", doing, "err", strings.TrimSpace(err.Error()))
