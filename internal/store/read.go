@@ -24,6 +24,9 @@ func (s *Store) Rooms(ctx context.Context) ([]hub.RoomRecord, error) {
 
 // Named finds the account that is called name, and then one that looks like it.
 func (s *Store) Named(ctx context.Context, name parley.Name) ([]hub.Account, error) {
+	if s.known.isFree(name) {
+		return nil, nil
+	}
 	var accounts []hub.Account
 	err := s.read(ctx, "find account", accountsNamed, func(row scanner) error {
 		a, err := scanAccount(row)

@@ -47,6 +47,7 @@ type Store struct {
 
 	checkpoints checkpointer
 	checkup     checkup
+	known       known
 
 	mu     sync.Mutex // held by a commit
 	w      *writer
@@ -77,6 +78,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s.checkpoints.start(s)
 	s.checkup.start(s)
+	s.known.start(s)
 	return s, nil
 }
 
@@ -106,6 +108,9 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	if err := s.openReaders(ctx); err != nil {
 		return fmt.Errorf("open readers: %w", err)
+	}
+	if err := s.known.prepare(ctx, s); err != nil {
+		return fmt.Errorf("count accounts: %w", err)
 	}
 	// SQLite has made its log by now. It syncs the directory too, before the
 	// first commit, but says nothing when that fails.
@@ -165,6 +170,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	s.known.stop()
 	s.checkup.stop()
 	s.checkpoints.stop()
 	var err error

@@ -41,6 +41,7 @@ func (t *tx) CreateAccount(a *hub.Account) error {
 	} else if taken {
 		return parley.Errorf(parley.CodeInvalidName, "this name looks like one that is registered")
 	}
+	t.s.known.add(&row)
 	result, err := t.exec("create account", insertUser, row.key, row.name, row.skeleton, row.folded, row.Hash, row.created, 0)
 	if err != nil {
 		return err
