@@ -24,8 +24,9 @@ type Conn struct {
 
 	// The driver's: read and written in the connection's turn.
 	protocol   Protocol
-	parked     bool // work is under way
-	posts      int  // posts under way
+	rest       []byte // read, not used yet
+	parked     bool   // work is under way
+	posts      int    // posts under way
 	postBytes  int
 	settling   bool // nothing is fed before the posts are done
 	held       bool // the protocol was told to wait: it is to be fed again
@@ -239,4 +240,79 @@ func (c *Conn) feed(in []byte, fresh int) (used int) {
 		}
 	}()
 	return c.protocol.Feed(c, in, fresh)
+}
+
+// What follows is the drivers' too, in the connection's turn.
+
+// mayFeed tells whether Feed stopped for something that is over.
+func (c *Conn) mayFeed() bool { return c.held && !c.waits() }
+
+// catchUp hands the results over, and feeds what waited for them.
+func (c *Conn) catchUp() {
+	for _, result := range c.outbox.takeResults() {
+		c.hand(result)
+	}
+	if c.mayFeed() {
+		c.take(nil)
+	}
+}
+
+// endInput lets the protocol use up what was read before the peer stopped
+// sending.
+func (c *Conn) endInput() {
+	c.inputEnded, c.held = true, true
+	if c.mayFeed() {
+		c.take(nil)
+	}
+}
+
+// stop tells whether all that was read is answered, or cannot be. Then nothing
+// more begins.
+func (c *Conn) stop() bool {
+	served := !c.held || c.closing || c.outbox.hasGap()
+	if c.parked || c.posts > 0 || !served {
+		return false
+	}
+	c.closing = true
+	return true
+}
+
+// farewell lets the protocol say why the connection is cut, if it is.
+func (c *Conn) farewell() (said bool) {
+	why := c.outbox.cutFor()
+	if why == nil {
+		return false
+	}
+	c.outbox.lastWords()
+	c.hand(func() { c.protocol.Farewell(c, why) })
+	return true
+}
+
+// take feeds what was kept and what is fresh, and keeps what is not used.
+func (c *Conn) take(fresh []byte) {
+	in := fresh
+	if len(c.rest) > 0 {
+		c.rest = append(c.rest, fresh...)
+		in = c.rest
+	}
+	c.held = false
+	used := c.feed(in, len(fresh))
+	switch left := in[used:]; {
+	case len(left) == 0:
+		c.rest = nil
+	case used > 0 || len(c.rest) == 0:
+		c.rest = append([]byte(nil), left...)
+	}
+}
+
+// hand runs one result, or a method of the protocol. A panic costs the
+// connection.
+func (c *Conn) hand(result func()) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.panicked(fault)
+			c.closing = true
+		}
+	}()
+	result()
 }

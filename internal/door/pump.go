@@ -20,8 +20,7 @@ type pump struct {
 	conn *Conn
 	net  net.Conn
 
-	turn sync.Mutex // the connection's turn; it guards rest
-	rest []byte     // read, not used yet
+	turn sync.Mutex // the connection's turn
 
 	resume chan struct{} // size 1: something changed that the reader may wait for
 
@@ -55,7 +54,7 @@ func (p *pump) remote() string {
 func (p *pump) serve(open func(*Conn) Protocol) {
 	c := p.conn
 	p.turn.Lock()
-	p.hand(func() { c.protocol = open(c) })
+	c.hand(func() { c.protocol = open(c) })
 	p.turn.Unlock()
 	if c.protocol == nil {
 		p.net.Close()
@@ -109,7 +108,7 @@ func (p *pump) mayRead() bool {
 // round feeds what was read and lets the answers leave.
 func (p *pump) round(fresh []byte) {
 	p.turn.Lock()
-	p.feed(fresh)
+	p.conn.take(fresh)
 	p.turn.Unlock()
 	if p.conn.outbox.tryStart() {
 		// The reader is the worker for one load: most answers need no other
@@ -120,33 +119,12 @@ func (p *pump) round(fresh []byte) {
 	}
 }
 
-// feed joins what was kept and what is fresh, and keeps what is not used. The
-// caller has the turn.
-func (p *pump) feed(fresh []byte) {
-	in := fresh
-	if len(p.rest) > 0 {
-		p.rest = append(p.rest, fresh...)
-		in = p.rest
-	}
-	p.conn.held = false
-	used := p.conn.feed(in, len(fresh))
-	switch left := in[used:]; {
-	case len(left) == 0:
-		p.rest = nil
-	case used > 0 || len(p.rest) == 0:
-		p.rest = append([]byte(nil), left...)
-	}
-}
-
 // endInput lets the protocol use up what was read before the peer stopped
 // sending, and answer it.
 func (p *pump) endInput() {
 	c := p.conn
 	p.turn.Lock()
-	c.inputEnded = true
-	if c.held = true; !c.waits() {
-		p.feed(nil)
-	}
+	c.endInput()
 	p.turn.Unlock()
 	p.wakeIfNeeded()
 	p.await(func() bool { return !c.held || c.closing || c.outbox.cutFor() != nil })
@@ -159,25 +137,17 @@ func (p *pump) finish(gone bool) {
 	if gone {
 		c.outbox.drop()
 	}
-	p.await(func() bool {
-		served := !c.held || c.closing || c.outbox.hasGap()
-		if c.parked || c.posts > 0 || !served {
-			return false
-		}
-		c.closing = true // in the same turn: nothing more begins
-		return true
-	})
-	p.turn.Lock()
-	if why := c.outbox.cutFor(); why != nil && !gone {
-		c.outbox.lastWords()
-		p.hand(func() { c.protocol.Farewell(c, why) })
+	p.await(c.stop)
+	if !gone {
+		p.turn.Lock()
+		c.farewell()
+		p.turn.Unlock()
 	}
-	p.turn.Unlock()
 	p.wakeIfNeeded()
 	p.await(c.outbox.idle)
 	p.alarm(time.Time{})
 	p.turn.Lock()
-	p.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
+	c.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
 	p.turn.Unlock()
 	c.outbox.drop()
 	p.linger()
@@ -232,12 +202,7 @@ func (p *pump) work() {
 func (p *pump) workOnce() (more bool) {
 	c := p.conn
 	p.turn.Lock()
-	for _, result := range c.outbox.takeResults() {
-		p.hand(result)
-	}
-	if c.held && !c.waits() {
-		p.feed(nil)
-	}
+	c.catchUp()
 	if c.closing {
 		p.interrupt() // the reader may be waiting for the peer
 	}
@@ -261,19 +226,7 @@ func (p *pump) workOnce() (more bool) {
 func (p *pump) mayFeed() bool {
 	p.turn.Lock()
 	defer p.turn.Unlock()
-	return p.conn.held && !p.conn.waits()
-}
-
-// hand runs one result, or a method of the protocol. A panic costs the
-// connection.
-func (p *pump) hand(result func()) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			p.conn.panicked(fault)
-			p.conn.closing = true
-		}
-	}()
-	result()
+	return p.conn.mayFeed()
 }
 
 // write writes everything, in as few system calls as the system allows. A peer

@@ -23,7 +23,6 @@ type socket struct {
 	gone    bool   // the peer cannot be written to any more
 	events  uint32 // what the loop waits for at the descriptor
 	full    bool   // the peer does not take what leaving holds
-	rest    []byte // read, not used yet
 	leaving [][]byte
 	stuck   time.Time // since when the peer takes nothing
 	until   time.Time // when lingering ends
@@ -69,7 +68,7 @@ func (s *socket) begin() {
 	s.stage = talking
 	s.loop.put(s.fd, s)
 	s.watchFor(input)
-	s.hand(func() { c.protocol = c.door.Open(c) })
+	c.hand(func() { c.protocol = c.door.Open(c) })
 	if c.protocol == nil {
 		s.gone, s.stage = true, lingering
 		s.close()
@@ -130,7 +129,7 @@ func (s *socket) read() {
 	switch {
 	case n > 0 && s.stage == talking:
 		s.conn.stir(s.loop.now)
-		s.feed(s.loop.buf[:n])
+		s.conn.take(s.loop.buf[:n])
 	case n > 0: // nobody listens any more
 	case err == nil:
 		s.inputEnded()
@@ -144,33 +143,12 @@ func (s *socket) read() {
 
 // inputEnded lets the protocol use up what was read before.
 func (s *socket) inputEnded() {
-	c := &s.conn
 	if s.stage == lingering {
 		s.close()
 		return
 	}
 	s.watchFor(s.events &^ input)
-	c.inputEnded = true
-	if c.held = true; !c.waits() {
-		s.feed(nil)
-	}
-}
-
-// feed joins what was kept and what is fresh, and keeps what is not used.
-func (s *socket) feed(fresh []byte) {
-	in := fresh
-	if len(s.rest) > 0 {
-		s.rest = append(s.rest, fresh...)
-		in = s.rest
-	}
-	s.conn.held = false
-	used := s.conn.feed(in, len(fresh))
-	switch left := in[used:]; {
-	case len(left) == 0:
-		s.rest = nil
-	case used > 0 || len(s.rest) == 0:
-		s.rest = append([]byte(nil), left...)
-	}
+	s.conn.endInput()
 }
 
 // visit does what waits, and moves the connection on.
@@ -209,12 +187,7 @@ func (s *socket) work() {
 		return
 	}
 	c.outbox.claim() // unless whoever marked us has
-	for _, result := range c.outbox.takeResults() {
-		s.hand(result)
-	}
-	if c.held && !c.waits() {
-		s.feed(nil)
-	}
+	c.catchUp()
 	queue, more := c.outbox.takeBytes(s.loop.bytes[:0])
 	if len(queue) > 0 {
 		done := s.write(queue)
@@ -225,7 +198,7 @@ func (s *socket) work() {
 		}
 		more = c.outbox.written()
 	}
-	if c.held && !c.waits() {
+	if c.mayFeed() {
 		c.outbox.claim() // it waited for answers to leave
 		more = true
 	}
@@ -313,24 +286,18 @@ func (s *socket) move() bool {
 		}
 		s.stage = draining
 	case draining:
-		served := !c.held || c.closing || c.outbox.hasGap()
-		if c.parked || c.posts > 0 || !served {
+		if !c.stop() {
 			return false
 		}
-		c.closing = true
 		s.stage = flushing
-		if why := c.outbox.cutFor(); why != nil && !s.gone {
-			c.outbox.lastWords()
-			s.hand(func() { c.protocol.Farewell(c, why) })
-			if !s.full {
-				s.work()
-			}
+		if !s.gone && c.farewell() && !s.full {
+			s.work()
 		}
 	case flushing:
 		if len(s.leaving) > 0 || !c.outbox.idle() {
 			return false
 		}
-		s.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
+		c.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
 		c.outbox.drop()
 		s.stage = lingering
 		s.until = s.loop.now.Add(c.limits.Linger)
@@ -349,7 +316,7 @@ func (s *socket) close() {
 	s.schedule()
 	s.loop.put(s.fd, nil)
 	unix.Close(s.fd)
-	s.rest, s.leaving = nil, nil
+	s.conn.rest, s.leaving = nil, nil
 	s.conn.door.gone(&s.conn)
 }
 
@@ -401,19 +368,7 @@ func (s *socket) ring() {
 		s.gone = true
 	case !c.deadline.IsZero() && !c.closing && !now.Before(c.deadline):
 		c.deadline = time.Time{}
-		s.hand(func() { c.protocol.Deadline(c) })
+		c.hand(func() { c.protocol.Deadline(c) })
 	}
 	s.loop.mark(s)
-}
-
-// hand runs one result, or a method of the protocol. A panic costs the
-// connection.
-func (s *socket) hand(result func()) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			s.conn.panicked(fault)
-			s.conn.closing = true
-		}
-	}()
-	result()
 }
