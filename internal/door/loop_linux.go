@@ -75,7 +75,8 @@ type loop struct {
 	sockets []*socket // by descriptor
 	buf     []byte
 	events  []unix.EpollEvent
-	bytes   [][]byte  // of the socket that is written to
+	bytes   [][]byte // of the socket that is written to
+	vectors []unix.Iovec
 	again   []*socket // are visited in this round or the next
 	visited []*socket // for its memory
 	alarms  alarms
@@ -99,7 +100,7 @@ func newLoop() (*loop, error) {
 		unix.Close(epoll)
 		return nil, os.NewSyscallError("eventfd", err)
 	}
-	l := &loop{epoll: epoll, bell: bell, buf: make([]byte, loopRead), events: make([]unix.EpollEvent, loopEvents), now: time.Now()}
+	l := &loop{epoll: epoll, bell: bell, buf: make([]byte, loopRead), vectors: make([]unix.Iovec, maxVectors), events: make([]unix.EpollEvent, loopEvents), now: time.Now()}
 	// By its edge, so that the bell need not be read.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(bell)}
 	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &event); err != nil {
@@ -138,7 +139,7 @@ var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
 // rouse ends the loop's waiting.
 func (l *loop) rouse() {
 	// The bell's counter takes 2^64 rings; there is no other error.
-	_, _ = unix.Write(l.bell, one)
+	_, _ = write(l.bell, one)
 }
 
 // run makes rounds until the loop is closed.
@@ -195,7 +196,11 @@ func (l *loop) wait() int {
 }
 
 func (l *loop) poll(patience int) int {
-	n, err := unix.EpollWait(l.epoll, l.events, patience)
+	wait := unix.EpollWait
+	if patience == 0 {
+		wait = poll
+	}
+	n, err := wait(l.epoll, l.events, patience)
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		panic(os.NewSyscallError("epoll_wait", err)) // only a bug of ours can cause it
 	}

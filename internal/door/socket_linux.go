@@ -125,7 +125,7 @@ func (s *socket) read() {
 		s.watchFor(s.events &^ input) // until visit finds that it is listened to again
 		return
 	}
-	n, err := unix.Read(s.fd, s.loop.buf)
+	n, err := read(s.fd, s.loop.buf)
 	switch {
 	case n > 0 && s.stage == talking:
 		s.conn.stir(s.loop.now)
@@ -213,14 +213,11 @@ func (s *socket) forget() {
 	s.leaving, s.full, s.stuck = nil, false, time.Time{}
 }
 
-// maxVectors is how many pieces one system call takes.
-const maxVectors = 1024
-
 // write writes in as few system calls as the system allows, and keeps what the
 // peer does not take yet: then done is false.
 func (s *socket) write(queue [][]byte) (done bool) {
 	for len(queue) > 0 {
-		n, err := s.writeSome(queue[:min(len(queue), maxVectors)])
+		n, err := s.writeSome(queue)
 		switch {
 		case err == nil:
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
@@ -232,7 +229,7 @@ func (s *socket) write(queue [][]byte) (done bool) {
 		full := err != nil
 		if n > 0 {
 			s.conn.stir(s.loop.now)
-			if s.conn.outbox.cutFor() == nil {
+			if !s.stuck.IsZero() && s.conn.outbox.cutFor() == nil {
 				s.stuck = time.Time{}
 			}
 		}
@@ -256,11 +253,9 @@ func (s *socket) write(queue [][]byte) (done bool) {
 
 func (s *socket) writeSome(queue [][]byte) (int, error) {
 	if len(queue) == 1 {
-		n, err := unix.Write(s.fd, queue[0])
-		return max(n, 0), err
+		return write(s.fd, queue[0])
 	}
-	n, err := unix.Writev(s.fd, queue)
-	return max(n, 0), err
+	return writev(s.fd, queue, s.loop.vectors)
 }
 
 // keep notes what did not leave, and since when.
