@@ -59,8 +59,14 @@ func (m *Message) ID() string {
 	if m.Seq == 0 {
 		return ""
 	}
-	seq := strconv.FormatInt(m.Seq, 32)
-	return strconv.FormatInt(int64(m.Conversation), 32) + "-" + strings.Repeat("0", seqWidth-len(seq)) + seq
+	id := make([]byte, 0, 2*seqWidth+1)
+	id = append(strconv.AppendInt(id, int64(m.Conversation), 32), '-')
+	var seq [seqWidth]byte
+	digits := strconv.AppendInt(seq[:0], m.Seq, 32)
+	for range seqWidth - len(digits) {
+		id = append(id, '0')
+	}
+	return string(append(id, digits...))
 }
 
 // ParseID takes an id of Message.ID apart. Anything else is CodeSyntax.
@@ -76,7 +82,10 @@ func ParseID(id string) (ConversationID, int64, error) {
 
 // FormatTime writes a time as every door shows it: RFC 3339, UTC, milliseconds.
 func FormatTime(t time.Time) string {
-	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+	// This layout is formatted several times faster than others.
+	b := t.UTC().AppendFormat(make([]byte, 0, len("2006-01-02T15:04:05.000Z")), time.RFC3339)
+	ms := t.Nanosecond() / int(time.Millisecond)
+	return string(append(b[:len(b)-len("Z")], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z'))
 }
 
 // String names the kind for logs.

@@ -38,15 +38,20 @@ type Command struct {
 
 // Request is one call of a command.
 type Request struct {
-	Hub     *hub.Hub
-	Session *hub.Session
-	Limits  *parley.Limits
-	Table   *Table
-	Args    []string
-	// Copies chooses how the session is told of private messages.
-	Copies func(on bool)
+	Hub      *hub.Hub
+	Session  *hub.Session
+	Limits   *parley.Limits
+	Table    *Table
+	Args     []string
+	Listener Listener
 	// Room is how many bytes the values of the answer may take when encoded.
 	Room int
+}
+
+// Listener is how a session listens.
+type Listener interface {
+	// Copies chooses how it is told of private messages.
+	Copies(on bool)
 }
 
 // ok is the answer of a command that has nothing else to say.

@@ -14,7 +14,7 @@ var copies = &Command{
 	Now: func(r *Request) ([]string, error) {
 		switch r.Args[0] {
 		case "on", "off":
-			r.Copies(r.Args[0] == "on")
+			r.Listener.Copies(r.Args[0] == "on")
 			return ok, nil
 		}
 		return nil, parley.Errorf(parley.CodeSyntax, "say copies,on or copies,off")

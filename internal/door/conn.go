@@ -65,7 +65,7 @@ func (c *Conn) Log() *slog.Logger { return c.door.Log.With("door", c.door.Name, 
 func (c *Conn) Remote() string { return c.driver.remote() }
 
 // Answer queues bytes for this peer. They leave with everything else of this
-// round in one write. The bytes are copied.
+// round in one write. The bytes are the connection's from now on.
 func (c *Conn) Answer(b []byte) { c.outbox.answer(b) }
 
 // Put queues what others cause; see hub.Sink. A peer that does not keep up is
@@ -102,8 +102,11 @@ func (c *Conn) Unknown(err error) bool {
 // IsFault tells whether an error has to be logged by who gets it: it is no
 // refusal, the journal has not logged it, and the server did not give up waiting.
 func IsFault(err error) bool {
+	if err == nil || errors.Is(err, hub.ErrUnknown) || errors.Is(err, context.Canceled) {
+		return false
+	}
 	var refusal *parley.Error
-	return err != nil && !errors.As(err, &refusal) && !errors.Is(err, hub.ErrUnknown) && !errors.Is(err, context.Canceled)
+	return !errors.As(err, &refusal)
 }
 
 // Close ends the connection once what has been answered has left. Nothing is
@@ -247,14 +250,18 @@ func (c *Conn) feed(in []byte, fresh int) (used int) {
 // mayFeed tells whether Feed stopped for something that is over.
 func (c *Conn) mayFeed() bool { return c.held && !c.waits() }
 
-// catchUp hands the results over, and feeds what waited for them.
-func (c *Conn) catchUp() {
-	for _, result := range c.outbox.takeResults() {
+// catchUp hands the results over, and feeds what waited for them. It gives back
+// the room in which it held the results.
+func (c *Conn) catchUp(room []func()) []func() {
+	results := c.outbox.takeResults(room)
+	for _, result := range results {
 		c.hand(result)
 	}
+	clear(results) // or whoever keeps the room would keep them
 	if c.mayFeed() {
 		c.take(nil)
 	}
+	return results[:0]
 }
 
 // endInput lets the protocol use up what was read before the peer stopped

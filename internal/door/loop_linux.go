@@ -77,6 +77,7 @@ type loop struct {
 	events  []unix.EpollEvent
 	bytes   [][]byte // of the socket that is written to
 	vectors []unix.Iovec
+	results []func()  // of the socket that is visited
 	again   []*socket // are visited in this round or the next
 	visited []*socket // for its memory
 	alarms  alarms
@@ -139,7 +140,7 @@ var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
 // rouse ends the loop's waiting.
 func (l *loop) rouse() {
 	// The bell's counter takes 2^64 rings; there is no other error.
-	_, _ = write(l.bell, one)
+	_, _ = unix.Write(l.bell, one)
 }
 
 // run makes rounds until the loop is closed.

@@ -17,6 +17,7 @@ type outbox struct {
 	queued  weight    // of queue
 	leaving weight    // of what the worker is writing
 	results []func()
+	single  [1]func()     // what results begins in
 	working bool          // there is a worker
 	why     *parley.Error // why the connection is cut; nil: it is not
 	gap     bool          // something is missing: only last words are taken
@@ -27,7 +28,7 @@ type outbox struct {
 // weight is bytes, by who caused them.
 type weight struct{ answers, pushes int }
 
-// answer copies bytes to the queue. It starts no worker: the round does.
+// answer takes bytes over into the queue. It starts no worker: the round does.
 func (o *outbox) answer(b []byte) {
 	if len(b) == 0 {
 		return
@@ -37,13 +38,14 @@ func (o *outbox) answer(b []byte) {
 	if o.dropped || o.gap {
 		return
 	}
+	o.queued.answers += len(b)
 	if !o.own {
-		o.append(nil)
+		o.append(b)
 		o.own = true
+		return
 	}
 	last := len(o.queue) - 1
 	o.queue[last] = append(o.queue[last], b...)
-	o.queued.answers += len(b)
 }
 
 // push queues shared bytes. Full means that more than most were waiting before
@@ -74,6 +76,9 @@ func (o *outbox) push(b []byte, most int) (start, full bool) {
 func (o *outbox) complete(f func()) (start bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.results == nil {
+		o.results = o.single[:0]
+	}
 	o.results = append(o.results, f)
 	return o.start()
 }
@@ -146,13 +151,13 @@ func (o *outbox) claim() bool {
 	return o.start()
 }
 
-// takeResults gives the worker the results.
-func (o *outbox) takeResults() []func() {
+// takeResults gives the worker the results, behind those in list.
+func (o *outbox) takeResults(list []func()) []func() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	results := o.results
-	o.results = nil
-	return results
+	list = append(list, o.results...)
+	o.results, o.single = nil, [1]func(){}
+	return list
 }
 
 // append adds to the queue.

@@ -202,7 +202,7 @@ func (p *pump) work() {
 func (p *pump) workOnce() (more bool) {
 	c := p.conn
 	p.turn.Lock()
-	c.catchUp()
+	c.catchUp(nil)
 	if c.closing {
 		p.interrupt() // the reader may be waiting for the peer
 	}

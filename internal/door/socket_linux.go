@@ -125,7 +125,7 @@ func (s *socket) read() {
 		s.watchFor(s.events &^ input) // until visit finds that it is listened to again
 		return
 	}
-	n, err := read(s.fd, s.loop.buf)
+	n, err := recv(s.fd, s.loop.buf)
 	switch {
 	case n > 0 && s.stage == talking:
 		s.conn.stir(s.loop.now)
@@ -187,7 +187,7 @@ func (s *socket) work() {
 		return
 	}
 	c.outbox.claim() // unless whoever marked us has
-	c.catchUp()
+	s.loop.results = c.catchUp(s.loop.results)
 	queue, more := c.outbox.takeBytes(s.loop.bytes[:0])
 	if len(queue) > 0 {
 		done := s.write(queue)
@@ -253,9 +253,9 @@ func (s *socket) write(queue [][]byte) (done bool) {
 
 func (s *socket) writeSome(queue [][]byte) (int, error) {
 	if len(queue) == 1 {
-		return write(s.fd, queue[0])
+		return send(s.fd, queue[0])
 	}
-	return writev(s.fd, queue, s.loop.vectors)
+	return sendAll(s.fd, queue, s.loop.vectors)
 }
 
 // keep notes what did not leave, and since when.

@@ -165,12 +165,15 @@ func (j *journal) commit(ctx context.Context, batch []entry) error {
 	}
 	err := j.hub.store.Commit(ctx, func(tx Tx) error {
 		for _, e := range batch {
+			err := e.write(tx)
+			if err == nil {
+				continue
+			}
 			var refusal *parley.Error
-			if err := e.write(tx); errors.As(err, &refusal) && !errors.Is(err, parley.ErrUnavailable) {
-				e.fail(refusal)
-			} else if err != nil {
+			if !errors.As(err, &refusal) || errors.Is(err, parley.ErrUnavailable) {
 				return err
 			}
+			e.fail(refusal)
 		}
 		return nil
 	})

@@ -72,7 +72,8 @@ type post struct {
 	receiver parley.User
 	unknown  bool // the receiver is not online: the store must be asked
 	message  parley.Message
-	repeated bool // a client id that was there before: nothing is said again
+	record   Record // of the message, for the store
+	repeated bool   // a client id that was there before: nothing is said again
 	err      error
 }
 
@@ -181,14 +182,14 @@ func (p *post) write(tx Tx) error {
 	if !p.kept() {
 		return nil
 	}
-	record := Record{Message: &p.message}
+	p.record = Record{Message: &p.message}
 	if p.room == nil {
-		record.To = p.receiver.ID
+		p.record.To = p.receiver.ID
 	}
 	if p.from.IsAccount() {
-		record.ClientID = p.draft.ClientID
+		p.record.ClientID = p.draft.ClientID
 	}
-	repeated, err := tx.Append(&record)
+	repeated, err := tx.Append(&p.record)
 	p.repeated = repeated
 	return err
 }

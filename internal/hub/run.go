@@ -58,8 +58,12 @@ func (r *Run) add(e parley.Event, doer *Session) {
 // put hands the run to one session, without what the session did itself, and
 // tells whether that was anything. The caller holds the audience's lock.
 func (r *Run) put(s *Session) bool {
+	own := r.doneBy(s)
+	if own == len(r.events) {
+		return false // and perhaps nobody else needs it encoded
+	}
 	enc := r.encode(s.dialect.Load())
-	if !r.hasDoer(s) {
+	if own == 0 {
 		return s.putPiece(enc.bytes)
 	}
 	some, from, to := false, 0, 0
@@ -81,13 +85,14 @@ func (s *Session) putPiece(b []byte) bool {
 	return true
 }
 
-func (r *Run) hasDoer(s *Session) bool {
+// doneBy counts the events that the session did itself.
+func (r *Run) doneBy(s *Session) (n int) {
 	for _, doer := range r.doers {
 		if doer == s {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // usualSize is what an event takes in bytes, so that the first guess is mostly

@@ -112,6 +112,11 @@ func (t *tx) head(id parley.ConversationID) (h head, found bool, err error) {
 	if h, found = t.w.heads[id]; found {
 		return h, true, nil
 	}
+	return t.readHead(id)
+}
+
+// readHead reads the end of a conversation from the database.
+func (t *tx) readHead(id parley.ConversationID) (h head, found bool, err error) {
 	var last, at int64 // of the last message
 	found, err = t.one("find conversation", conversationHead, into(&h.seq, &h.time, &h.room, &last, &at), int64(id))
 	if err != nil || !found {
@@ -200,6 +205,6 @@ func (t *tx) forgetClientIDs() error {
 	if t.clientIDs == 0 {
 		return nil
 	}
-	_, err := t.exec("forget client ids", forgetClientIDs, t.s.oldestClientID(), forgetPerID*t.clientIDs)
+	_, err := t.exec("forget client ids", forgetClientIDs, t.s.oldestClientID(), int64(forgetPerID*t.clientIDs))
 	return err
 }

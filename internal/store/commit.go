@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 
 	"github.com/parley-chat/parley"
@@ -14,8 +15,10 @@ const maxCached = 1 << 16
 
 // A writer is the one connection that changes the database. Store.mu guards it.
 type writer struct {
-	conn  *sql.Conn
-	stmts [writerQueries]*sql.Stmt
+	conn    *sql.Conn
+	changes [changes]driver.StmtExecContext
+	values  []driver.NamedValue      // of the change under way
+	stmts   [writerQueries]*sql.Stmt // from changes on
 
 	// What is committed, as far as it was needed. A transaction works on an
 	// overlay that is laid over it only after COMMIT.
@@ -24,6 +27,18 @@ type writer struct {
 
 	sum    checksum
 	broken error // the first error that wrapped hub.ErrBroken; no commit after it
+}
+
+// prepareChanges prepares the changes on the driver's connection.
+func (w *writer) prepareChanges(conn any) error {
+	for q := range changes {
+		stmt, err := conn.(driver.Conn).Prepare(sqliteQueries[q])
+		if err != nil {
+			return err
+		}
+		w.changes[q] = stmt.(driver.StmtExecContext)
+	}
+	return nil
 }
 
 // close closes the connection, statements first: SQLite keeps a connection
@@ -35,6 +50,14 @@ func (w *writer) close() error {
 			errs = append(errs, stmt.Close())
 		}
 	}
+	errs = append(errs, w.conn.Raw(func(any) (err error) {
+		for _, change := range w.changes {
+			if change != nil {
+				err = errors.Join(err, change.(driver.Stmt).Close())
+			}
+		}
+		return err
+	}))
 	return errors.Join(append(errs, w.conn.Close())...)
 }
 
@@ -124,7 +147,7 @@ func (t *tx) finish() error {
 // rollback makes the connection ready for the next transaction. SQLite may have
 // rolled back on its own, and then says that there is no transaction.
 func (t *tx) rollback() {
-	_, err := t.w.stmts[rollback].ExecContext(t.ctx)
+	_, err := t.w.exec(t.ctx, rollback)
 	if err != nil && meaningOf(resultCode(err)) != nil {
 		t.s.log.Error("a transaction could not be rolled back", "err", err)
 	}
@@ -159,15 +182,31 @@ func remember[K comparable, V any](memory map[K]V, key K, value V) {
 
 // exec runs a statement of the writer. Its error is a fault that ends the
 // transaction.
-func (t *tx) exec(doing string, q query, values ...any) (sql.Result, error) {
+func (t *tx) exec(doing string, q query, values ...driver.Value) (driver.Result, error) {
 	if err := t.usable(); err != nil {
 		return nil, err
 	}
-	result, err := t.w.stmts[q].ExecContext(t.ctx, values...)
+	result, err := t.w.exec(t.ctx, q, values...)
 	if err != nil {
 		return nil, t.fail(doing, err)
 	}
 	return result, nil
+}
+
+// exec runs a change. It goes around package sql, which for each one looks for
+// its connection, takes three locks and converts the values: this connection is
+// the writer's alone, and the values are int64 and string.
+func (w *writer) exec(ctx context.Context, q query, values ...driver.Value) (result driver.Result, err error) {
+	w.values = w.values[:0]
+	for i, value := range values {
+		w.values = append(w.values, driver.NamedValue{Ordinal: i + 1, Value: value})
+	}
+	err = w.conn.Raw(func(any) (err error) {
+		result, err = w.changes[q].ExecContext(ctx, w.values)
+		return err
+	})
+	clear(w.values) // or they would be held until the next one
+	return result, err
 }
 
 // one runs a query of the writer for at most one row and tells whether there

@@ -3,41 +3,47 @@ package store
 // A query is one SQL statement, by its number in the list of a dialect.
 type query int
 
-// Statements of the writer, prepared on its connection.
+// Statements of the writer that change something, prepared on its connection.
 const (
 	begin query = iota
 	commit
 	rollback
-	userByKey
-	userBySkeleton
-	userByID
-	userExists
 	insertUser
 	updatePassword
 	insertRoomConversation
 	insertPairConversation
-	pairConversation
-	conversationHead
 	updateHead
 	deleteConversation
-	roomByKey
-	roomByID
-	roomExists
 	insertRoom
 	updateTopic
 	deleteRoom
-	roomHasMember
 	insertMember
 	deleteMember
 	insertMessage
-	oneMessage
 	deleteMessages
-	clientID
 	rememberClientID
 	forgetClientIDs
 	deleteClientIDsOf
 
-	writerQueries // how many
+	changes // how many
+)
+
+// Statements of the writer that read, prepared on the same connection.
+const (
+	userByKey = changes + iota
+	userBySkeleton
+	userByID
+	userExists
+	pairConversation
+	conversationHead
+	roomByKey
+	roomByID
+	roomExists
+	roomHasMember
+	oneMessage
+	clientID
+
+	writerQueries // how many, with the changes
 )
 
 // Statements of the readers, prepared for their pool.

@@ -138,12 +138,12 @@ func (s *Store) openWriter(ctx context.Context) error {
 		heads: make(map[parley.ConversationID]head),
 		pairs: make(map[pair]parley.ConversationID),
 	}
-	for q := range writerQueries {
+	for q := changes; q < writerQueries; q++ {
 		if s.w.stmts[q], err = conn.PrepareContext(ctx, sqliteQueries[q]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return conn.Raw(s.w.prepareChanges)
 }
 
 // openReaders prepares the statements of the pool.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 
 	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/internal/hub"
@@ -42,7 +43,7 @@ func (t *tx) CreateAccount(a *hub.Account) error {
 		return parley.Errorf(parley.CodeInvalidName, "this name looks like one that is registered")
 	}
 	t.s.known.add(&row)
-	result, err := t.exec("create account", insertUser, row.key, row.name, row.skeleton, row.folded, row.Hash, row.created, 0)
+	result, err := t.exec("create account", insertUser, row.key, row.name, row.skeleton, row.folded, row.Hash, row.created, int64(0))
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (t *tx) CreateRoom(r *hub.RoomRecord) error {
 }
 
 // newConversation makes a conversation without messages.
-func (t *tx) newConversation(q query, values ...any) (parley.ConversationID, error) {
+func (t *tx) newConversation(q query, values ...driver.Value) (parley.ConversationID, error) {
 	result, err := t.exec("create conversation", q, values...)
 	if err != nil {
 		return 0, err
@@ -127,12 +128,12 @@ func (t *tx) DeleteRoom(room parley.ConversationID) (bool, error) {
 	}
 	steps := []struct {
 		query  query
-		values []any
+		values []driver.Value
 	}{
-		{deleteClientIDsOf, []any{id, id}},
-		{deleteMessages, []any{id}},
-		{deleteRoom, []any{id}},
-		{deleteConversation, []any{id}},
+		{deleteClientIDsOf, []driver.Value{id, id}},
+		{deleteMessages, []driver.Value{id}},
+		{deleteRoom, []driver.Value{id}},
+		{deleteConversation, []driver.Value{id}},
 	}
 	for _, step := range steps {
 		if _, err := t.exec("delete room", step.query, step.values...); err != nil {

@@ -1,6 +1,7 @@
 package linewire
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -29,28 +30,36 @@ func AppendError(dst []byte, text string, limit int) []byte {
 
 // AppendSays appends what user said in room: the seed's rooms_message.
 func AppendSays(dst []byte, user, room, text string, limit int) []byte {
-	return appendPieces(dst, user+" says in room "+room+" ", text, limit)
+	return appendPieces(dst, text, limit, user, " says in room ", room, " ")
 }
 
 // AppendWhisper appends what user told the receiver: private_message_rcv.
 func AppendWhisper(dst []byte, user, text string, limit int) []byte {
-	return appendPieces(dst, user+" whispers to you ", text, limit)
+	return appendPieces(dst, text, limit, user, " whispers to you ")
 }
 
 // AppendTold appends the sender's own copy of what it told user:
 // private_message_send.
 func AppendTold(dst []byte, user, text string, limit int) []byte {
-	return appendPieces(dst, "You tell "+user+" ", text, limit)
+	return appendPieces(dst, text, limit, "You tell ", user, " ")
 }
 
-// appendPieces appends every piece of a text as a message with its own prefix.
-// A piece that would pass the limit is cut into several.
-func appendPieces(dst []byte, prefix, text string, limit int) []byte {
+// appendPieces appends every piece of a text as a message with its own prefix,
+// which is given in parts. A piece that would pass the limit is cut into several.
+func appendPieces(dst []byte, text string, limit int, prefix ...string) []byte {
+	size := 0
+	for _, part := range prefix {
+		size += len(part)
+	}
+	dst = slices.Grow(dst, size+len(text)+1) // mostly all there is
 	for piece := range Pieces(text) {
 		for piece != "" {
+			for _, part := range prefix {
+				dst = append(dst, part...)
+			}
 			var now string
-			now, piece = cutAt(piece, limit-len(prefix))
-			dst = append(append(append(dst, prefix...), now...), '\n')
+			now, piece = cutAt(piece, limit-size)
+			dst = append(append(dst, now...), '\n')
 		}
 	}
 	return dst

@@ -40,7 +40,7 @@ func Parse(data []byte, most int) ([]string, error) {
 
 // cut takes the first field off text and unescapes it.
 func cut(text string) (field, rest string, more bool, err error) {
-	at := strings.IndexAny(text, `,\`)
+	at := indexSyntax(text)
 	if at < 0 {
 		return text, "", false, nil
 	}
@@ -57,7 +57,7 @@ func cut(text string) (field, rest string, more bool, err error) {
 		b.WriteString(text[:at])
 		b.WriteByte(text[at+1])
 		text = text[at+2:]
-		at = strings.IndexAny(text, `,\`)
+		at = indexSyntax(text)
 	}
 	if at < 0 {
 		b.WriteString(text)
@@ -65,6 +65,18 @@ func cut(text string) (field, rest string, more bool, err error) {
 	}
 	b.WriteString(text[:at])
 	return b.String(), text[at+1:], true, nil
+}
+
+// indexSyntax finds the first comma or backslash, or gives -1.
+func indexSyntax(s string) int {
+	comma := strings.IndexByte(s, ',')
+	if comma >= 0 {
+		s = s[:comma]
+	}
+	if backslash := strings.IndexByte(s, '\\'); backslash >= 0 {
+		return backslash
+	}
+	return comma
 }
 
 // Append appends the fields as the data of a frame, escaping commas and
@@ -81,7 +93,7 @@ func Append(dst []byte, fields ...string) []byte {
 
 func appendEscaped(dst []byte, field string) []byte {
 	for {
-		at := strings.IndexAny(field, `,\`)
+		at := indexSyntax(field)
 		if at < 0 {
 			return append(dst, field...)
 		}

@@ -79,6 +79,9 @@ func (l *line) checkCount(names []string, form string) error {
 
 // distinct drops the names that name a room a second time.
 func distinct(names []string) []string {
+	if len(names) < 2 {
+		return names
+	}
 	seen := map[string]bool{}
 	var list []string
 	for _, called := range names {

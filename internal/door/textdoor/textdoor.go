@@ -182,11 +182,12 @@ func (t *text) read(data []byte) (command.Call, *command.Request, error) {
 	}
 	return call, &command.Request{
 		Hub: t.door.hub, Session: t.session, Limits: limits, Table: t.door.table,
-		Args: call.Args, Room: room, Copies: t.setCopies,
+		Args: call.Args, Room: room, Listener: t,
 	}, nil
 }
 
-func (t *text) setCopies(on bool) {
+// Copies chooses the dialect; see command.Listener.
+func (t *text) Copies(on bool) {
 	if on {
 		t.session.SetDialect(t.door.copies)
 	} else {
@@ -232,7 +233,9 @@ func (t *text) answer(call command.Call, values []string, err error) {
 	t.conn.Answer(reply)
 }
 
-func frame(fields []string) []byte { return textwire.AppendFrame(nil, fields...) }
+func frame(fields []string) []byte {
+	return textwire.AppendFrame(make([]byte, 0, textwire.HeaderSize+textwire.Size(fields...)), fields...)
+}
 
 // guard runs a command's handler. A panic costs the request; it and any other
 // fault are logged here, once.
