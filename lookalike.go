@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 	"golang.org/x/text/width"
@@ -45,6 +46,29 @@ type lookalike struct {
 
 // skeleton is Name.Skeleton for a string.
 func skeleton(shown string) string {
+	if !isASCII(shown) {
+		return fullSkeleton(shown)
+	}
+	table := asciiSkeletons()
+	b := make([]byte, len(shown))
+	for i := range b {
+		b[i] = table[shown[i]]
+	}
+	return string(b)
+}
+
+// asciiSkeletons are those of the ASCII characters: the skeleton of an ASCII name
+// is a row of them.
+var asciiSkeletons = sync.OnceValue(func() *[utf8.RuneSelf]byte {
+	var table [utf8.RuneSelf]byte
+	for c := range table {
+		table[c] = fullSkeleton(string(rune(c)))[0]
+	}
+	return &table
+})
+
+// fullSkeleton is skeleton for any string.
+func fullSkeleton(shown string) string {
 	var b strings.Builder
 	for _, r := range norm.NFD.String(width.Fold.String(shown)) {
 		i, found := slices.BinarySearchFunc(lookalikes[:], r, func(l lookalike, r rune) int { return cmp.Compare(l.from, r) })
@@ -106,6 +130,9 @@ var together = [...][]*unicode.RangeTable{
 // knows one script of a character, and not the others of its extensions, so that
 // the few letters common to some scripts pass beside all.
 func checkMixing(s string) error {
+	if isASCII(s) {
+		return nil
+	}
 	var scripts []*unicode.RangeTable
 	var zero rune // of the digits seen
 	for _, r := range s {

@@ -147,6 +147,9 @@ var identifier = precis.NewIdentifier(precis.FoldWidth, precis.LowerCase(), prec
 
 // foldName gives the key of a name in NFC, or refuses it.
 func foldName(shown string) (string, error) {
+	if isASCII(shown) {
+		return strings.ToLower(shown), nil // all that the profile does to it
+	}
 	key, err := identifier.String(shown)
 	if err != nil {
 		return "", badName("a name cannot hold %s; use ordinary letters and digits", describe(firstRefused(shown)))
@@ -160,6 +163,16 @@ func foldName(shown string) (string, error) {
 		return "", err
 	}
 	return key, nil
+}
+
+// isASCII tells whether a string holds ASCII only.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // firstRefused finds the character for which the profile refuses s. Without

@@ -299,6 +299,20 @@ func checkName(t tester, s string) {
 	}
 }
 
+// TestASCIINames holds the short way of ASCII names against the long one.
+func TestASCIINames(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringMatching(`[A-Za-z0-9_\-|\[\]{}^`+"`"+`]{1,20}`).Draw(t, "name")
+		if got, want := skeleton(s), fullSkeleton(s); got != want {
+			t.Errorf("skeleton(%q): got %q, want %q", s, got, want)
+		}
+		key, err := foldName(s)
+		if want, _ := identifier.String(s); key != want || err != nil {
+			t.Errorf("foldName(%q): got %q and %v, want %q", s, key, err, want)
+		}
+	})
+}
+
 // checkAccepted checks an accepted name by itself.
 func checkAccepted(t tester, s string, n Name) {
 	t.Helper()
