@@ -168,7 +168,14 @@ func (c *Conn) Limits() *parley.Limits { return c.limits }
 // of the posts. Size is that of the request in bytes, all of which is held until
 // then.
 func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Receipt, error) []byte) {
-	d.Done = func(r hub.Receipt, err error) {
+	r, later, err := s.Post(d, c.posts == 0)
+	if later == nil {
+		c.Answer(answer(r, err))
+		return
+	}
+	c.posts++
+	c.postBytes += size
+	later.Queue(func(r hub.Receipt, err error) {
 		c.complete(func() {
 			c.posts--
 			c.postBytes -= size
@@ -179,15 +186,10 @@ func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Recei
 				c.Answer(answer(r, err))
 			}
 		})
+	})
+	if !c.driver.gathers(s) {
+		s.Flush()
 	}
-	d.Gather = c.driver.gathers(s)
-	r, done, err := s.Post(d, c.posts == 0)
-	if done {
-		c.Answer(answer(r, err))
-		return
-	}
-	c.posts++
-	c.postBytes += size
 	if s.Crowded() {
 		c.settling = true
 	}

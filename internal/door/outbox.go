@@ -151,10 +151,12 @@ func (o *outbox) claim() bool {
 	return o.start()
 }
 
-// takeResults gives the worker the results, behind those in list.
+// takeResults gives the worker the results, behind those in list. Who calls it
+// is the worker from now on.
 func (o *outbox) takeResults(list []func()) []func() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.working = true
 	list = append(list, o.results...)
 	o.results, o.single = nil, [1]func(){}
 	return list

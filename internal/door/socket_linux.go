@@ -186,7 +186,6 @@ func (s *socket) work() {
 	if len(s.leaving) > 0 && !s.write(s.leaving) {
 		return
 	}
-	c.outbox.claim() // unless whoever marked us has
 	s.loop.results = c.catchUp(s.loop.results)
 	queue, more := c.outbox.takeBytes(s.loop.bytes[:0])
 	if len(queue) > 0 {

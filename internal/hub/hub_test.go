@@ -167,11 +167,13 @@ func (a *actor) post(d hub.Draft) (hub.Receipt, error) {
 		r   hub.Receipt
 		err error
 	}
-	done := make(chan result, 1)
-	d.Done = func(r hub.Receipt, err error) { done <- result{r, err} }
-	if r, now, err := a.Post(d, true); now {
+	r, later, err := a.Post(d, true)
+	if later == nil {
 		return r, err
 	}
+	done := make(chan result, 1)
+	later.Queue(func(r hub.Receipt, err error) { done <- result{r, err} })
+	a.Flush()
 	got := <-done
 	return got.r, got.err
 }

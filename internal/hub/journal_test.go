@@ -34,12 +34,14 @@ func TestEverybodySeesOneOrder(t *testing.T) {
 			var posted sync.WaitGroup
 			for n := range each {
 				posted.Add(1)
-				a.Post(hub.Draft{To: "lobby", Text: fmt.Sprint(n), Done: func(r hub.Receipt, err error) {
+				_, later, _ := a.Post(hub.Draft{To: "lobby", Text: fmt.Sprint(n)}, false)
+				later.Queue(func(_ hub.Receipt, err error) {
 					if err != nil {
 						t.Error(err)
 					}
 					posted.Done()
-				}}, false)
+				})
+				a.Flush()
 			}
 			posted.Wait()
 		})
@@ -216,7 +218,9 @@ func benchmarkDeliver(b *testing.B, receivers int) {
 	b.ReportAllocs()
 	done := make(chan struct{}, 1)
 	for b.Loop() {
-		speaker.Post(hub.Draft{To: "lobby", Text: "hello", Done: func(hub.Receipt, error) { done <- struct{}{} }}, false)
+		_, later, _ := speaker.Post(hub.Draft{To: "lobby", Text: "hello"}, false)
+		later.Queue(func(hub.Receipt, error) { done <- struct{}{} })
+		speaker.Flush()
 		<-done
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(receivers), "ns/delivery")

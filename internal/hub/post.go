@@ -18,13 +18,6 @@ type Draft struct {
 	Command  string   // instead of Text: a command for the user's programs
 	Args     []string // of Command
 	ClientID string   // the client's own name for the message, or empty
-	// Gather keeps the journal from beginning with it before the next
-	// Session.Flush: posts that are there together share a commit.
-	Gather bool
-	// Done is called once for a draft that Post left to the journal, in the order
-	// of the posts: from its goroutine, or from Post when it is closed. It must
-	// not wait. The error is a *parley.Error, or ErrUnknown.
-	Done func(Receipt, error)
 }
 
 // Receipt is what became of a Draft.
@@ -42,30 +35,40 @@ func (d *Draft) Size() int {
 	return size
 }
 
-// Post says something. It never waits. What must be kept goes to the journal:
-// then done is false, and Draft.Done is called when it is durable and
-// delivered. What needs no journal is done at once, but only if the session is
-// alone with it: no earlier post of its is unanswered. Posts of one session may
-// be under way together; no other verb may begin until they are done.
-func (s *Session) Post(d Draft, alone bool) (r Receipt, done bool, err error) {
+// Post says something. It never waits. What needs no journal is done at once,
+// but only if the session is alone with it: no earlier post of its is
+// unanswered. Anything else comes back as a Pending, and must be queued before
+// anything else is posted. Posts of one session may be under way together; no
+// other verb may begin until they are done.
+func (s *Session) Post(d Draft, alone bool) (r Receipt, later *Pending, err error) {
 	p := &post{session: s, draft: d}
 	p.resolve()
 	if alone && !p.needsJournal() {
 		p.deliver()
 		r, err = p.receipt()
-		return r, true, err
+		return r, nil, err
 	}
-	s.hub.journal.queue(p)
-	if !d.Gather {
-		s.Flush()
-	}
-	return Receipt{}, false, nil
+	return Receipt{}, (*Pending)(p), nil
+}
+
+// Pending is a draft that needs the journal.
+type Pending post
+
+// Queue leaves the draft to the journal, which begins with it at the next
+// Session.Flush: drafts that are there together share a commit. Done is called
+// once, when it is durable and delivered, in the order of the posts: from the
+// journal's goroutine, or from Queue when that has ended. It must not wait. The
+// error is a *parley.Error, or ErrUnknown.
+func (p *Pending) Queue(done func(Receipt, error)) {
+	p.done = done
+	p.session.hub.journal.queue((*post)(p))
 }
 
 // post is a Draft with what is known of it.
 type post struct {
 	session *Session
 	draft   Draft
+	done    func(Receipt, error)
 
 	from     *user
 	room     *room // where to, or nil
@@ -268,7 +271,7 @@ func (p *post) receipt() (Receipt, error) {
 	return Receipt{To: to, Message: p.message}, p.session.hub.refusal(p.err, "post")
 }
 
-func (p *post) finished() { p.draft.Done(p.receipt()) }
+func (p *post) finished() { p.done(p.receipt()) }
 
 func (p *post) size() int { return p.draft.Size() }
 
