@@ -25,7 +25,7 @@ type Limits struct {
 	Rooms             int // rooms on the server
 	RoomsJoined       int // rooms that one session is in
 	NamesPerLine      int // room names in one line command that changes something
-	Outbox            int // bytes that wait for one connection before it is cut
+	Outbox            int // bytes that wait for one connection before it is cut, and 24 for each piece of memory that they lie in
 	Answers           int // bytes of own answers that wait before we stop reading
 	PostsInFlight     int // posts of one connection that the journal holds
 	PostBytesInFlight int // bytes of those requests

@@ -28,6 +28,10 @@ type outbox struct {
 // weight is bytes, by who caused them.
 type weight struct{ answers, pushes int }
 
+// reference is what a piece of the queue weighs besides its bytes, which many
+// queues share.
+const reference = 24
+
 // answer takes bytes over into the queue. It starts no worker: the round does.
 func (o *outbox) answer(b []byte) {
 	if len(b) == 0 {
@@ -66,7 +70,9 @@ func (o *outbox) push(b []byte, most int) (start, full bool) {
 		}
 		return false, true
 	}
-	o.append(b)
+	if o.append(b) {
+		o.queued.pushes += reference
+	}
 	o.own = false
 	o.queued.pushes += len(b)
 	return o.start(), false
@@ -162,12 +168,23 @@ func (o *outbox) takeResults(list []func()) []func() {
 	return list
 }
 
-// append adds to the queue.
-func (o *outbox) append(b []byte) {
+// append adds to the queue, and tells whether that took another reference.
+func (o *outbox) append(b []byte) bool {
 	if o.queue == nil {
 		o.queue = o.few[:0]
 	}
+	last := len(o.queue) - 1
+	if last >= 0 && follows(o.queue[last], b) {
+		o.queue[last] = o.queue[last][:len(o.queue[last])+len(b)]
+		return false
+	}
 	o.queue = append(o.queue, b)
+	return true
+}
+
+// follows tells whether b lies directly behind a, in the same stretch of memory.
+func follows(a, b []byte) bool {
+	return len(b) > 0 && cap(a) > len(a) && &a[:len(a)+1][len(a)] == &b[0]
 }
 
 // clear empties the queue, and lets go of all that it held.

@@ -51,3 +51,30 @@ func TestNoGapBeforeTheLastWords(t *testing.T) {
 		t.Errorf("with more than may wait it is cut for %v and holds %q", why, o.queue)
 	}
 }
+
+// What lies together is one piece, unless the piece before is being written
+// already; and each piece weighs something.
+func TestNeighboursAreOnePiece(t *testing.T) {
+	const most = 1 << 10
+	var o outbox
+	text := []byte("onetwothreefour")
+	o.push(text[:3], most)
+	o.push(text[3:6], most)
+	if len(o.queue) != 1 || string(o.queue[0]) != "onetwo" || o.queued.pushes != 6+reference {
+		t.Errorf("%q waits and weighs %d, want one piece", o.queue, o.queued.pushes)
+	}
+	o.push([]byte("other"), most)
+	o.push(text[6:11], most)
+	if len(o.queue) != 3 || o.queued.pushes != 16+3*reference {
+		t.Errorf("%q waits and weighs %d, want three pieces", o.queue, o.queued.pushes)
+	}
+	taken, _ := o.takeBytes(nil)
+	o.push(text[11:], most)
+	if string(taken[2]) != "three" || len(o.queue) != 1 || string(o.queue[0]) != "four" {
+		t.Errorf("%q was taken, and %q waits", taken, o.queue)
+	}
+	o.answer([]byte("answer"))
+	if string(text) != "onetwothreefour" || len(o.queue) != 2 {
+		t.Errorf("an answer was written into what is shared: %q waits", o.queue)
+	}
+}

@@ -21,6 +21,7 @@ type room struct {
 	sessions []occupant       // in the room; the audience
 	at       map[*Session]int // where each stands in sessions
 	users    map[*user]int    // how many of its sessions are in the room
+	spools   spools           // what was said, for those who hear it
 	topic    string
 	emptied  time.Time // when the last session went, or the room was loaded
 	deleted  bool      // gone, or about to be
@@ -41,6 +42,7 @@ func newRoom(record RoomRecord, now time.Time) *room {
 
 // publish gives a run to everybody in the room. The caller holds r.mu.
 func (r *room) publish(run *Run) {
+	run.spools = &r.spools
 	for _, o := range r.sessions {
 		run.put(o.session)
 	}
@@ -141,7 +143,7 @@ func (r *room) remove(s *Session, u *user, now time.Time) bool {
 		delete(r.users, u)
 	}
 	if last == 0 {
-		r.emptied = now
+		r.emptied, r.spools = now, nil
 	}
 	return true
 }

@@ -31,6 +31,7 @@ type Run struct {
 	events  []parley.Event
 	doers   []*Session // doers[i] is not told of events[i]; nil: all are
 	encoded []encoding
+	spools  *spools // of the room, for its events
 	log     *slog.Logger
 
 	// Where the lists begin: most runs hold one event, for one dialect.
@@ -69,12 +70,12 @@ func (r *Run) put(s *Session) bool {
 	some, from, to := false, 0, 0
 	for i, end := range enc.ends {
 		if r.doers[i] == s {
-			some = s.putPiece(enc.bytes[from:to:to]) || some
+			some = s.putPiece(enc.bytes[from:to]) || some
 			from = end
 		}
 		to = end
 	}
-	return s.putPiece(enc.bytes[from:to:to]) || some
+	return s.putPiece(enc.bytes[from:to]) || some
 }
 
 func (s *Session) putPiece(b []byte) bool {
@@ -106,14 +107,17 @@ func (r *Run) encode(d *Dialect) *encoding {
 			return &r.encoded[i]
 		}
 	}
-	enc := encoding{dialect: d, ends: r.end[:], bytes: make([]byte, 0, usualSize*len(r.events))}
+	enc := encoding{dialect: d, ends: r.end[:]}
 	if len(r.events) > 1 || len(r.encoded) > 0 {
 		enc.ends = make([]int, len(r.events))
 	}
+	spool := r.spools.of(d)
+	enc.bytes = spool.open(usualSize * len(r.events))
 	for i, e := range r.events {
 		enc.bytes = r.appendEvent(enc.bytes, d, e)
 		enc.ends[i] = len(enc.bytes)
 	}
+	spool.close(enc.bytes)
 	r.encoded = append(r.encoded, enc)
 	return &r.encoded[len(r.encoded)-1]
 }
