@@ -231,24 +231,26 @@ func (l *loop) put(fd int, s *socket) {
 	l.sockets[fd] = s
 }
 
-// visit goes to every socket that has something waiting. Over means that the
-// loop is to end.
+// visit goes to every socket that has something waiting: first to those for
+// which others have something, for an answer can wait until what was asked is
+// done. Over means that the loop is to end.
 func (l *loop) visit() (over bool) {
-	list := l.again
-	l.again = l.visited[:0]
 	l.mu.Lock()
-	list = append(list, l.marked...)
-	for i, s := range l.marked {
+	list := append(l.visited[:0], l.marked...)
+	for _, s := range l.marked {
 		s.marked = false
-		l.marked[i] = nil
 	}
+	clear(l.marked)
 	l.marked = l.marked[:0]
 	over = l.closing
 	l.mu.Unlock()
-	for i, s := range list {
+	list = append(list, l.again...)
+	clear(l.again)
+	l.again = l.again[:0]
+	for _, s := range list {
 		s.visit()
-		list[i] = nil
 	}
+	clear(list)
 	l.visited = list[:0]
 	return over && len(list) == 0
 }
