@@ -9,7 +9,7 @@ PROVEN := ./cmd/parley ./internal/store ./internal/powerloss ./internal/proof ./
 
 PLATFORMS := $(foreach os,linux darwin windows,$(os)/amd64 $(os)/arm64)
 
-.PHONY: help build check fmt tools test test-one-core proof fuzz bench soak cross $(PLATFORMS) clean
+.PHONY: help build check fmt tools test test-one-core test-cores proof fuzz bench soak cross $(PLATFORMS) clean
 .DEFAULT_GOAL := help
 
 help: ## tell what there is
@@ -43,6 +43,10 @@ test: ## all tests, with the race detector, in random order
 
 test-one-core: ## all tests, on one core
 	GOMAXPROCS=1 $(GO) test -shuffle=on ./...
+
+test-cores: ## the stories, and all tests of the drivers, with one loop and with four
+	$(GO) test -race -shuffle=on -cpu 1,4 ./internal/door/...
+	$(GO) test -race -shuffle=on -cpu 1,4 -run 'Stories|LastWords' ./internal/server
 
 # go test -list ends the names of each package with a line "ok package time".
 fuzz: ## every fuzz target for FUZZTIME (30s)

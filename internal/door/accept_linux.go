@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,8 +31,17 @@ func (ls *Loops) acceptor(l *Listener, from net.Listener) (accept func() error, 
 		return nil, nil
 	}
 	_ = raw.Control(func(fd uintptr) { inherit(int(fd)) }) // it fails as Accept4 will
+	// Of the last connection.
+	var fd int
 	return func() error {
-		var fd int
+		if isSpare(fd) {
+			switch next, closed := nextDescriptor(raw); {
+			case closed != nil:
+				return net.ErrClosed
+			case isSpare(next):
+				return errScarce
+			}
+		}
 		var err error
 		closed := raw.Read(func(listener uintptr) bool {
 			fd, _, err = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
@@ -47,6 +58,34 @@ func (ls *Loops) acceptor(l *Listener, from net.Listener) (accept func() error, 
 		ls.drive(l, fd)
 		return nil
 	}, file
+}
+
+// spare is how many descriptors no connection takes: the store opens files when
+// it needs them, not only at the start.
+const spare = 32
+
+// errScarce leaves a connection where it waits to be accepted.
+var errScarce = errors.New("the last descriptors are not for connections; raise the limit of open files")
+
+// isSpare tells whether a descriptor is one of the last that the process may
+// have; the system always gives the lowest.
+func isSpare(fd int) bool {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	return err == nil && uint64(max(fd, 0)) >= limit.Cur-min(spare, limit.Cur/8)
+}
+
+// nextDescriptor tells which descriptor a connection would get now: at worst,
+// one that there is not.
+func nextDescriptor(listener syscall.RawConn) (next int, closed error) {
+	next = math.MaxInt
+	closed = listener.Control(func(listener uintptr) {
+		if fd, err := unix.FcntlInt(listener, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			next = fd
+			unix.Close(fd)
+		}
+	})
+	return next, closed
 }
 
 // inherit sets what accepted connections take over. What a Unix socket lacks, it
