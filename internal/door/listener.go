@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type Listener struct {
 	mu      sync.Mutex
 	accepts []io.Closer // what Serve accepts from
 	conns   map[*Conn]struct{}
+	most    int // connections, since memory was given back
 	closing bool
 }
 
@@ -127,6 +129,7 @@ func (l *Listener) count(c *Conn) bool {
 		l.conns = map[*Conn]struct{}{}
 	}
 	l.conns[c] = struct{}{}
+	l.most = max(l.most, len(l.conns))
 	l.all.Add(1)
 	return true
 }
@@ -137,9 +140,17 @@ func (l *Listener) gone(c *Conn) {
 	}
 	l.mu.Lock()
 	delete(l.conns, c)
+	if l.most >= crowd && len(l.conns) <= l.most/2 && !l.closing {
+		l.most = len(l.conns)
+		l.all.Go(debug.FreeOSMemory)
+	}
 	l.mu.Unlock()
 	l.all.Done()
 }
+
+// crowd is from how many connections on it is worth giving memory back when half
+// of them have gone: a server where little is said would keep it for minutes.
+const crowd = 1000
 
 // StopAccepting closes the listening sockets; connections go on.
 func (l *Listener) StopAccepting() {
