@@ -68,7 +68,7 @@ func DefaultLimits() Limits {
 		Rooms:             100000,
 		RoomsJoined:       1000,
 		NamesPerLine:      16,
-		Outbox:            1 << 20,
+		Outbox:            4 << 20,
 		Answers:           64 << 10,
 		PostsInFlight:     256,
 		PostBytesInFlight: 1 << 20,

@@ -30,7 +30,6 @@ func (ls *Loops) acceptor(l *Listener, from net.Listener) (accept func() error, 
 		file.Close()
 		return nil, nil
 	}
-	_ = raw.Control(func(fd uintptr) { inherit(int(fd)) }) // it fails as Accept4 will
 	// Of the last connection.
 	var fd int
 	return func() error {
@@ -88,11 +87,22 @@ func nextDescriptor(listener syscall.RawConn) (next int, closed error) {
 	return next, closed
 }
 
-// inherit sets what accepted connections take over. What a Unix socket lacks, it
-// does not need.
+// unsent is how many bytes the system takes for a peer that does not read. By
+// itself it would take megabytes for each, out of what all connections share.
+const unsent = 64 << 10
+
+// Inherit sets what the connections of a socket take over. It must be called
+// before that listens (see net.ListenConfig.Control): those that come earlier go
+// without.
+func Inherit(_, _ string, listener syscall.RawConn) error {
+	return listener.Control(func(fd uintptr) { inherit(int(fd)) })
+}
+
+// inherit sets it. What a Unix socket lacks, it does not need.
 func inherit(fd int) {
 	for _, option := range [][3]int{
 		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent},
 		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 30},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 10},

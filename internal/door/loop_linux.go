@@ -255,9 +255,13 @@ func (l *loop) visit() (over bool) {
 	return over && len(list) == 0
 }
 
+// ringMost is how many sockets are rung in one round: of many that end together
+// each is news to the others, who are served in between.
+const ringMost = 64
+
 // ring calls those whose time has come.
 func (l *loop) ring() {
-	for len(l.alarms) > 0 && !l.alarms[0].due.After(l.now) {
+	for n := 0; n < ringMost && len(l.alarms) > 0 && !l.alarms[0].due.After(l.now); n++ {
 		s := l.alarms[0]
 		s.due = time.Time{}
 		heap.Pop(&l.alarms)

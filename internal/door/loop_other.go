@@ -5,6 +5,7 @@ package door
 import (
 	"io"
 	"net"
+	"syscall"
 )
 
 // Loops is not there on this system: every connection has a goroutine.
@@ -17,3 +18,6 @@ func NewLoops() (*Loops, error) { return nil, nil }
 func (*Loops) Close() {}
 
 func (*Loops) acceptor(*Listener, net.Listener) (func() error, io.Closer) { return nil, nil }
+
+// Inherit sets nothing here: see the one of Linux.
+func Inherit(string, string, syscall.RawConn) error { return nil }

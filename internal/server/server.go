@@ -164,6 +164,8 @@ func (s *Server) startLoops() (err error) {
 // listen opens "host:port" or "unix:PATH".
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	cfg := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
+	cfg.Control = door.Inherit
+	cfg.SetMultipathTCP(false) // its sockets do not hand all of that on
 	path, unix := strings.CutPrefix(address, "unix:")
 	if !unix {
 		return cfg.Listen(ctx, "tcp", address)
