@@ -13,7 +13,7 @@ import (
 // is copied into the database at the latest.
 const checkpointAfter = 5 * time.Second
 
-// logPages is the size of the log, in pages, that is meant to be enough: 64 MiB.
+// logPages is how large the file of the log may stay, in pages: 64 MiB.
 const logPages = 16384
 
 // A pace says when the log is copied earlier: after so many commits or
