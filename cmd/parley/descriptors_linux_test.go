@@ -79,13 +79,18 @@ func TestServerOutOfDescriptors(t *testing.T) {
 // has no descriptor to spare: it ends all the same, in good order.
 func TestServerOutOfDescriptorsEnds(t *testing.T) {
 	server := serveChild(t, filepath.Join(t.TempDir(), "data"))
-	enough := uint64(server.figures().descriptors + 2)
-	limit := unix.Rlimit{Cur: enough, Max: enough}
-	if err := unix.Prlimit(server.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+	last := guest(t, server.text, "last")
+	last.conn.SetDeadline(time.Now().Add(time.Minute))
+	none := unix.Rlimit{Cur: 3, Max: 3} // what is open stays so
+	if err := unix.Prlimit(server.cmd.Process.Pid, unix.RLIMIT_NOFILE, &none, nil); err != nil {
 		t.Skipf("a server cannot be limited here: %v", err)
 	}
-	last := guest(t, server.text, "last")
 	last.must(t, "say", "lobby", "I am the last")
+	late, err := dialDoor(server.text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
 	tooLong := time.AfterFunc(20*time.Second, func() { server.cmd.Process.Kill() })
 	defer tooLong.Stop()
 	if code := server.stop(syscall.SIGTERM); code != 0 {
