@@ -74,6 +74,7 @@ var (
 	ErrWrongUserOrPassword = Errorf(CodeWrongUserOrPassword, "the user does not exist, or the password is wrong")
 	ErrUnavailable         = Errorf(CodeUnavailable, "the server cannot store this now, nothing was done; try again later")
 	ErrUnhandled           = Errorf(CodeUnhandled, "an error occurred on the server; it has been logged")
+	ErrOffline             = Errorf(CodeUserOffline, "the user is offline; try again later")
 	ErrShuttingDown        = Errorf(CodeUnavailable, "the server is shutting down; connect again later")
 	ErrDiskFailed          = Errorf(CodeUnavailable, "the disk failed; the history tells whether the last requests were kept")
 	ErrSlowConsumer        = Errorf(CodeSlowConsumer, "this session did not read what was sent to it; connect again and read the history")

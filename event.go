@@ -29,6 +29,15 @@ type Sent struct {
 	Args    []string
 }
 
+// Called is a command that a program is to serve, and to return from under its
+// number. Caller is zero for a session without a name.
+type Called struct {
+	Number  uint64 // unique within the session that is called
+	Command string
+	Caller  Name
+	Args    []string
+}
+
 // Joined tells that the first session of a user entered a room.
 type Joined struct{ Room, User Name }
 
@@ -54,6 +63,7 @@ func (Said) event()        {}
 func (Told) event()        {}
 func (ToldCopy) event()    {}
 func (Sent) event()        {}
+func (Called) event()      {}
 func (Joined) event()      {}
 func (Left) event()        {}
 func (TopicSet) event()    {}
@@ -62,5 +72,5 @@ func (Closing) event()     {}
 
 // Events lists one of each, so that a test can tell whether a door knows all.
 func Events() []Event {
-	return []Event{Said{}, Told{}, ToldCopy{}, Sent{}, Joined{}, Left{}, TopicSet{}, RoomDeleted{}, Closing{Why: ErrShuttingDown}}
+	return []Event{Said{}, Told{}, ToldCopy{}, Sent{}, Called{}, Joined{}, Left{}, TopicSet{}, RoomDeleted{}, Closing{Why: ErrShuttingDown}}
 }

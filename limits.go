@@ -19,6 +19,8 @@ type Limits struct {
 	PageBytes    int // bytes of a list in one answer
 	History      int // messages in one history answer
 	HistoryUsual int // messages when the client asks for no number
+	Return       int // the values that a program returns
+	OfferHelp    int // the help of a program's command
 
 	Connections       int // open connections of one door
 	Sessions          int // sessions of one account
@@ -28,7 +30,11 @@ type Limits struct {
 	Outbox            int // bytes that wait for one connection before it is cut, and 24 for each piece of memory that they lie in
 	Answers           int // bytes of own answers that wait before we stop reading
 	PostsInFlight     int // posts of one connection that the journal holds
-	PostBytesInFlight int // bytes of those requests
+	PostBytesInFlight int // bytes of the posts and calls of one connection that are under way
+	CallsInFlight     int // calls of one connection that programs have in hand
+	Calls             int // calls that one program has in hand before more are refused
+	CallBytes         int // bytes of those calls
+	Offers            int // commands of programs
 	JournalBytes      int // bytes of all posts in the journal before connections go one at a time
 	Workers           int // goroutines for parked work
 	Hashes            int // passwords hashed at once
@@ -36,6 +42,7 @@ type Limits struct {
 
 	Request   time.Duration // for a frame once begun
 	Session   time.Duration // of silence in both directions; 0: for ever
+	Call      time.Duration // for a program to return from a call
 	Naming    time.Duration // until a line client has said its name
 	ChunkRest time.Duration // for the rest of a message in chunk mode
 	Write     time.Duration // without progress of a write before the peer counts as gone
@@ -62,6 +69,8 @@ func DefaultLimits() Limits {
 		PageBytes:    60 << 10,
 		History:      200,
 		HistoryUsual: 50,
+		Return:       64 << 10,
+		OfferHelp:    200,
 
 		Connections:       50000,
 		Sessions:          100,
@@ -72,6 +81,10 @@ func DefaultLimits() Limits {
 		Answers:           64 << 10,
 		PostsInFlight:     256,
 		PostBytesInFlight: 1 << 20,
+		CallsInFlight:     64,
+		Calls:             512,
+		CallBytes:         2 << 20,
+		Offers:            256,
 		JournalBytes:      8 << 20,
 		Workers:           256,
 		Hashes:            4,
@@ -79,6 +92,7 @@ func DefaultLimits() Limits {
 
 		Request:   10 * time.Second,
 		Session:   10 * time.Minute,
+		Call:      5 * time.Second,
 		Naming:    15 * time.Second,
 		ChunkRest: 50 * time.Millisecond,
 		Write:     10 * time.Second,

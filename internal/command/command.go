@@ -17,9 +17,9 @@ const (
 	Account      // logged in
 )
 
-// Command is one row of the table. One of Now, Work and Post does the work;
-// which one it is tells the door how to run it. Each gives the values of the
-// answer, or an error. Only req has none of them: Table.Find takes it apart.
+// Command is one row of the table. One of Now, Work, Post, Call and Take does the
+// work; which one it is tells the door how to run it. All but Take give the values
+// of the answer, or an error. Only req has none of them: Table.Find takes it apart.
 type Command struct {
 	Name  string
 	Args  string // as the help shows them: "room,[text]"
@@ -34,6 +34,10 @@ type Command struct {
 	Work func(context.Context, *Request) ([]string, error)
 	// Post makes a draft for the journal, and then the values for its receipt.
 	Post func(*Request) (hub.Draft, func(hub.Receipt) []string, error)
+	// Call makes a call of a program, whose values are the answer.
+	Call func(*Request) (hub.Call, error)
+	// Take is at once, whatever the session waits for, and has no answer.
+	Take func(*Request)
 }
 
 // Request is one call of a command.

@@ -28,7 +28,7 @@ func TestRowsAreWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range command.NewTable().Rows() {
 		ways := 0
-		for _, way := range []bool{c.Now != nil, c.Work != nil, c.Post != nil} {
+		for _, way := range []bool{c.Now != nil, c.Work != nil, c.Post != nil, c.Call != nil, c.Take != nil} {
 			if way {
 				ways++
 			}

@@ -1,5 +1,7 @@
 package command
 
+import "github.com/parley-chat/parley/wire/textwire"
+
 var help = &Command{
 	Name: "help",
 	Args: "[command]",
@@ -8,7 +10,7 @@ var help = &Command{
 	Now: func(r *Request) ([]string, error) {
 		values := []string{"help"}
 		if len(r.Args) == 1 {
-			c := r.Table.byName[r.Args[0]]
+			c := r.Table.find(r.Args[0], r.Session)
 			if c == nil {
 				return nil, errNoCommand(r.Args[0])
 			}
@@ -19,9 +21,23 @@ var help = &Command{
 				values = append(values, c.line())
 			}
 		}
-		return values, nil
+		return append(values, r.helpOfPrograms(values)...), nil
 	},
 }
 
 // line is what the help shows of a command.
 func (c *Command) line() string { return c.Usage() + ": " + c.Help }
+
+// helpOfPrograms explains the commands of programs, as far as the answer has
+// room for them behind the others.
+func (r *Request) helpOfPrograms(others []string) (lines []string) {
+	left := r.pageBytes() - textwire.Size(others...)
+	for _, o := range r.Hub.Offers() {
+		line := provided(o).line()
+		if left -= 1 + textwire.Size(line); left < 0 {
+			break
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}

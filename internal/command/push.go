@@ -1,8 +1,13 @@
 package command
 
 import (
+	"strconv"
+
 	"github.com/parley-chat/parley"
 )
+
+// pushes lists the words that a push begins with.
+var pushes = [...]string{"send", "told", "room", "joined", "left", "topic", "deleted", "call"}
 
 // Push gives the fields by which a client is told of an event; none means that
 // it is not told. With copies, private messages come as "told", with their id
@@ -23,6 +28,8 @@ func Push(e parley.Event, copies bool) []string {
 		return nil
 	case parley.Sent:
 		return append([]string{"send", e.From.String(), e.Command}, e.Args...)
+	case parley.Called:
+		return append([]string{"call", strconv.FormatUint(e.Number, 10), e.Command, e.Caller.String()}, e.Args...)
 	case parley.Joined:
 		return []string{"joined", e.Room.String(), e.User.String()}
 	case parley.Left:

@@ -96,7 +96,7 @@ func errorTables(t *testing.T, b *strings.Builder) {
 }
 
 // settings are the limits that an operator may move.
-var settings = map[string]string{"Frame": "`limits.frame`", "Request": "`timeouts.request`", "Session": "`timeouts.session`"}
+var settings = map[string]string{"Frame": "`limits.frame`", "Request": "`timeouts.request`", "Session": "`timeouts.session`", "Call": "`timeouts.call`"}
 
 func limitTable(t *testing.T, b *strings.Builder) {
 	b.WriteString("\n## Limits\n\nSizes are in bytes unless said otherwise.\n\n" +

@@ -12,16 +12,18 @@ import (
 
 // Table finds commands by name.
 type Table struct {
-	rows   []*Command
-	byName map[string]*Command
+	Modules Modules // what "modules" asks: set before the table is used
+	rows    []*Command
+	byName  map[string]*Command
 }
 
 // NewTable makes the table of the commands that every server has.
 func NewTable() *Table {
-	t := &Table{byName: map[string]*Command{}, rows: []*Command{
+	t := &Table{Modules: noModules{}, byName: map[string]*Command{}, rows: []*Command{
 		req, register, login, whoami, send, nop,
 		help, guest, logout, passwd, users, rooms, members, myrooms,
 		newRoom, join, leave, topic, say, tell, post, copies, history,
+		ask, provide, withdraw, returnCall, modules,
 	}}
 	for _, c := range t.rows {
 		t.byName[c.Name] = c
@@ -60,7 +62,7 @@ func (t *Table) Find(fields []string, s *hub.Session, limits *parley.Limits) Cal
 			return call
 		}
 	}
-	c, args := t.byName[fields[0]], fields[1:]
+	c, args := t.find(fields[0], s), fields[1:]
 	switch {
 	case c == nil:
 		call.Err = errNoCommand(fields[0])
@@ -71,6 +73,17 @@ func (t *Table) Find(fields []string, s *hub.Session, limits *parley.Limits) Cal
 	}
 	call.Command, call.Args = c, args
 	return call
+}
+
+// find finds a command of the server, or of a program.
+func (t *Table) find(name string, s *hub.Session) *Command {
+	if c := t.byName[name]; c != nil {
+		return c
+	}
+	if o, ok := s.Offered(name); ok {
+		return provided(o)
+	}
+	return nil
 }
 
 func usage(c *Command) *parley.Error {
@@ -101,7 +114,15 @@ func ErrorFields(fatality string, err error) []string {
 	if !errors.As(err, &refusal) {
 		refusal = parley.ErrUnhandled
 	}
-	return []string{"error", fatality, Types[refusal.Code], refusal.Message}
+	return []string{"error", fatality, Type(refusal.Code), refusal.Message}
+}
+
+// Type gives the type of an error on the wire. A program's own stays what it is.
+func Type(code parley.Code) string {
+	if known, ok := Types[code]; ok {
+		return known
+	}
+	return string(code)
 }
 
 // Types is the text protocol's table of errors: each code's type on the wire.

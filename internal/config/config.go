@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -39,7 +40,23 @@ type Config struct {
 	Log        Log      `koanf:"log" toml:"log"`
 	Timeouts   Timeouts `koanf:"timeouts" toml:"timeouts"`
 	Limits     Limits   `koanf:"limits" toml:"limits"`
+	Grants     Grants   `koanf:"grants" toml:"grants"`
 }
+
+// Grants says what users may do beyond what everybody may, by their names:
+// accounts, and the modules that the server runs.
+type Grants map[string]Grant
+
+// Grant is what one of them may do.
+type Grant struct {
+	Rights []string `koanf:"rights" toml:"rights"` // of Rights
+	Env    []string `koanf:"env" toml:"env"`       // variables of the environment that a module gets
+}
+
+// Rights lists what can be granted: to provide commands; to enter, read and post
+// in rooms, which only modules need to be granted; to use the network, likewise;
+// to administer.
+func Rights() []string { return []string{"provide", "rooms", "network", "admin"} }
 
 // Log says what the log holds.
 type Log struct {
@@ -51,6 +68,7 @@ type Log struct {
 type Timeouts struct {
 	Request string `koanf:"request" toml:"request"` // for a frame once begun
 	Session string `koanf:"session" toml:"session"` // of silence of a text session; "0s": for ever
+	Call    string `koanf:"call" toml:"call"`       // for a program to return from a call
 }
 
 // Limits are the bounds that an operator may move.
@@ -66,7 +84,7 @@ func Default() Config {
 		Data: "./parley-data", Text: "127.0.0.1:7700", Line: "127.0.0.1:7701", IRC: Off, HTTP: Off,
 		Kill: "auto", Durability: "full", Rooms: []string{"lobby"},
 		Log:      Log{Level: "info", Format: "auto"},
-		Timeouts: Timeouts{Request: limits.Request.String(), Session: limits.Session.String()},
+		Timeouts: Timeouts{Request: limits.Request.String(), Session: limits.Session.String(), Call: limits.Call.String()},
 		Limits:   Limits{Frame: limits.Frame, Password: 1},
 	}
 }
@@ -182,9 +200,26 @@ func (c *Config) check() error {
 	if _, err := c.ParleyLimits(); err != nil {
 		return err
 	}
+	if err := c.Grants.check(); err != nil {
+		return err
+	}
 	for _, address := range []string{c.Text, c.Line} {
 		if !c.Insecure && address != Off && !Private(address) {
 			return fmt.Errorf("the address %s is not of this machine alone, and passwords would travel in the clear; say --insecure if you mean it", address)
+		}
+	}
+	return nil
+}
+
+func (g Grants) check() error {
+	for _, name := range slices.Sorted(maps.Keys(g)) {
+		if _, err := parley.ParseUserName(name); err != nil {
+			return fmt.Errorf("grants.%s: that is no name of a user: %w", name, err)
+		}
+		for _, right := range g[name].Rights {
+			if !slices.Contains(Rights(), right) {
+				return fmt.Errorf("grants.%s.rights has %q; there are %s", name, right, strings.Join(Rights(), ", "))
+			}
 		}
 	}
 	return nil
@@ -196,6 +231,9 @@ func (c *Config) ParleyLimits() (parley.Limits, error) {
 	l.Frame = c.Limits.Frame
 	var err error
 	if l.Request, err = duration("timeouts.request", c.Timeouts.Request, time.Millisecond); err != nil {
+		return l, err
+	}
+	if l.Call, err = duration("timeouts.call", c.Timeouts.Call, time.Millisecond); err != nil {
 		return l, err
 	}
 	l.Session, err = duration("timeouts.session", c.Timeouts.Session, 0)

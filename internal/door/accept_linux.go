@@ -123,6 +123,20 @@ func (ls *Loops) drive(l *Listener, fd int) {
 	ls.take(s)
 }
 
+// driveFile drives a socket that somebody else opened.
+func (ls *Loops) driveFile(l *Listener, socket *os.File) error {
+	fd, err := unix.FcntlInt(socket.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return os.NewSyscallError("fcntl", err)
+	}
+	ls.drive(l, fd)
+	return nil
+}
+
 // remote asks the system: most connections are never asked for it.
 func (s *socket) remote() string {
 	peer, err := unix.Getpeername(s.fd)

@@ -27,12 +27,13 @@ type Conn struct {
 	rest       []byte // read, not used yet
 	parked     bool   // work is under way
 	posts      int    // posts under way
-	postBytes  int
-	settling   bool // nothing is fed before the posts are done
+	calls      []*called
+	underWay   int  // bytes of the posts and calls
+	settling   bool // nothing is fed before the posts and calls are done
+	gone       bool // the peer cannot be written to any more
 	held       bool // the protocol was told to wait: it is to be fed again
 	closing    bool // nothing is fed any more
 	inputEnded bool
-	readAhead  bool
 	deadline   time.Time
 
 	active atomic.Int64 // when bytes last came or went: time.Duration since began
@@ -124,27 +125,32 @@ func (c *Conn) Waiting() bool {
 
 func (c *Conn) waits() bool {
 	return c.parked || c.settling || c.closing ||
-		c.posts >= c.limits.PostsInFlight || c.postBytes >= c.limits.PostBytesInFlight ||
+		c.posts >= c.limits.PostsInFlight || len(c.calls) >= c.limits.CallsInFlight || c.underWay >= c.limits.PostBytesInFlight ||
 		c.outbox.answersOver(c.limits.Answers)
 }
 
-// Settled tells whether no post of this connection is under way. If it is not,
-// the connection waits until it is: any request but a post begins with this.
-func (c *Conn) Settled() bool {
-	c.settling = c.posts > 0
+// Settled tells whether nothing of this connection is under way. If it is not,
+// the connection waits until then: any request but posts and calls begins with
+// this.
+func (c *Conn) Settled() bool { return c.settled(c.posts == 0 && len(c.calls) == 0) }
+
+// PostsSettled is Settled for a call: calls may overlap, but not with posts.
+func (c *Conn) PostsSettled() bool { return c.settled(c.posts == 0) }
+
+// CallsSettled is Settled for a post.
+func (c *Conn) CallsSettled() bool { return c.settled(len(c.calls) == 0) }
+
+func (c *Conn) settled(is bool) bool {
+	c.settling = !is
 	return !c.Waiting()
 }
 
 // Busy tells whether the peer waits for us: for work, for posts, or until it is
 // read again.
-func (c *Conn) Busy() bool { return c.posts > 0 || c.waits() }
+func (c *Conn) Busy() bool { return c.posts > 0 || len(c.calls) > 0 || c.waits() }
 
 // InputEnded tells that the peer sends nothing more.
 func (c *Conn) InputEnded() bool { return c.inputEnded }
-
-// ReadAhead makes the driver read and feed even while the connection is
-// waiting: the protocol has a queue of its own.
-func (c *Conn) ReadAhead(on bool) { c.readAhead = on }
 
 // SetDeadline asks for a call of Protocol.Deadline then, in place of the one
 // asked for before. The zero time asks for none.
@@ -174,14 +180,11 @@ func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Recei
 		return
 	}
 	c.posts++
-	c.postBytes += size
+	c.underWay += size
 	later.Queue(func(r hub.Receipt, err error) {
 		c.complete(func() {
 			c.posts--
-			c.postBytes -= size
-			if c.posts == 0 {
-				c.settling = false
-			}
+			c.done(size)
 			if !c.Unknown(err) {
 				c.Answer(answer(r, err))
 			}
@@ -193,6 +196,40 @@ func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Recei
 	if s.Crowded() {
 		c.settling = true
 	}
+}
+
+// done notes that a post or a call is over.
+func (c *Conn) done(size int) {
+	c.underWay -= size
+	if c.posts == 0 && len(c.calls) == 0 {
+		c.settling = false
+	}
+}
+
+// called is a call under way, or one that waits for its turn to be answered.
+type called struct {
+	answer []byte
+	over   bool
+}
+
+// Call begins what another peer is to answer: begin is given what is called once
+// with the answer, from any goroutine, which makes it in the connection's turn.
+// Answers are queued in the order of the calls. Size is as for Post. A peer that
+// goes is not waited for.
+func (c *Conn) Call(size int, begin func(done func(answer func() []byte))) {
+	one := &called{}
+	c.calls = append(c.calls, one)
+	c.underWay += size
+	begin(func(answer func() []byte) {
+		c.complete(func() {
+			one.answer, one.over = answer(), true
+			for len(c.calls) > 0 && c.calls[0].over {
+				c.Answer(c.calls[0].answer)
+				c.calls = c.calls[1:]
+			}
+			c.done(size)
+		})
+	})
 }
 
 // Park runs work that may wait on the pool. The connection waits meanwhile,
@@ -252,6 +289,12 @@ func (c *Conn) feed(in []byte, fresh int) (used int) {
 // mayFeed tells whether Feed stopped for something that is over.
 func (c *Conn) mayFeed() bool { return c.held && !c.waits() }
 
+// mayRead tells whether the peer is listened to now.
+func (c *Conn) mayRead() bool { return !c.waits() || c.protocol.ReadsAhead(c) }
+
+// Kept tells how many bytes were read and not used.
+func (c *Conn) Kept() int { return len(c.rest) }
+
 // catchUp hands the results over, and feeds what waited for them. It gives back
 // the room in which it held the results.
 func (c *Conn) catchUp(room []func()) []func() {
@@ -279,7 +322,7 @@ func (c *Conn) endInput() {
 // more begins.
 func (c *Conn) stop() bool {
 	served := !c.held || c.closing || c.outbox.hasGap()
-	if c.parked || c.posts > 0 || !served {
+	if c.parked || c.posts > 0 || len(c.calls) > 0 && !c.gone || !served {
 		return false
 	}
 	c.closing = true

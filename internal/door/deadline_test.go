@@ -102,7 +102,7 @@ func dialDoor(t *testing.T, name string, limits *parley.Limits, loops *door.Loop
 	t.Cleanup(h.Close)
 	open := textdoor.New(h, command.NewTable()).Open
 	if name == "line" {
-		open = linedoor.New(h, func(_, _ string) error { return nil }).Open
+		open = linedoor.New(h, func(*hub.Session, string) error { return nil }).Open
 	}
 	pool := door.NewPool(limits.Workers)
 	t.Cleanup(pool.Close)

@@ -39,6 +39,8 @@ func (e *echo) Feed(c *door.Conn, in []byte, _ int) (used int) {
 	return used
 }
 
+func (e *echo) ReadsAhead(*door.Conn) bool { return false }
+
 func (e *echo) serve(c *door.Conn, line string) {
 	switch line {
 	case "panic":

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -104,6 +105,19 @@ func (l *Listener) Drive(conn net.Conn) {
 		p.serve(l.Open)
 		l.gone(p.conn)
 	}()
+}
+
+// DriveSocket takes a socket and serves it, on a loop where there are any.
+func (l *Listener) DriveSocket(socket *os.File) error {
+	defer socket.Close() // both ways take a descriptor of their own
+	if l.Loops != nil {
+		return l.Loops.driveFile(l, socket)
+	}
+	conn, err := net.FileConn(socket)
+	if err == nil {
+		l.Drive(conn)
+	}
+	return err
 }
 
 // admit counts a connection in, or refuses it. Whoever drives it calls gone in

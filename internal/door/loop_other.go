@@ -3,8 +3,10 @@
 package door
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -18,6 +20,8 @@ func NewLoops() (*Loops, error) { return nil, nil }
 func (*Loops) Close() {}
 
 func (*Loops) acceptor(*Listener, net.Listener) (func() error, io.Closer) { return nil, nil }
+
+func (*Loops) driveFile(*Listener, *os.File) error { return errors.ErrUnsupported }
 
 // Inherit sets nothing here: see the one of Linux.
 func Inherit(string, string, syscall.RawConn) error { return nil }

@@ -10,6 +10,9 @@ type Protocol interface {
 	// is called again with the rest, with fresh 0 if nothing new was read. At
 	// the end of the input it is called once more, with c.InputEnded.
 	Feed(c *Conn, in []byte, fresh int) (used int)
+	// ReadsAhead tells whether the driver should read, and feed, even while the
+	// connection waits: the protocol bounds what it keeps then.
+	ReadsAhead(c *Conn) bool
 	// Deadline is called when the time of c.SetDeadline has come.
 	Deadline(c *Conn)
 	// Farewell says why we end the connection; what it answers still leaves.

@@ -93,7 +93,7 @@ func (p *pump) mayRead() bool {
 		p.turn.Lock()
 		c := p.conn
 		closing := c.closing || c.outbox.cutFor() != nil
-		may := !c.waits() || c.readAhead
+		may := c.mayRead()
 		p.turn.Unlock()
 		switch {
 		case closing:
@@ -136,6 +136,9 @@ func (p *pump) finish(gone bool) {
 	c := p.conn
 	if gone {
 		c.outbox.drop()
+		p.turn.Lock()
+		c.gone = true
+		p.turn.Unlock()
 	}
 	p.await(c.stop)
 	if !gone {

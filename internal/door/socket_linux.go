@@ -20,7 +20,6 @@ type socket struct {
 	fd   int
 
 	stage   stage
-	gone    bool   // the peer cannot be written to any more
 	events  uint32 // what the loop waits for at the descriptor
 	full    bool   // the peer does not take what leaving holds
 	leaving [][]byte
@@ -70,7 +69,7 @@ func (s *socket) begin() {
 	s.watchFor(input)
 	c.hand(func() { c.protocol = c.door.Open(c) })
 	if c.protocol == nil {
-		s.gone, s.stage = true, lingering
+		s.conn.gone, s.stage = true, lingering
 		s.close()
 	}
 }
@@ -98,7 +97,7 @@ func (s *socket) watchFor(events uint32) {
 	err := unix.EpollCtl(s.loop.epoll, op, s.fd, &unix.EpollEvent{Events: events, Fd: int32(s.fd)})
 	if err != nil {
 		s.conn.Log().Error("a connection cannot be watched", "err", os.NewSyscallError("epoll_ctl", err))
-		s.gone = true
+		s.conn.gone = true
 	}
 }
 
@@ -116,7 +115,7 @@ func (s *socket) ready(events uint32) {
 // reads tells whether the peer is listened to now.
 func (s *socket) reads() bool {
 	c := &s.conn
-	return s.stage == lingering || s.stage == talking && !c.inputEnded && (!c.waits() || c.readAhead)
+	return s.stage == lingering || s.stage == talking && !c.inputEnded && c.mayRead()
 }
 
 // read reads once, and feeds what has come.
@@ -137,7 +136,7 @@ func (s *socket) read() {
 	case s.stage == lingering:
 		s.close()
 	default:
-		s.gone = true
+		s.conn.gone = true
 	}
 }
 
@@ -163,9 +162,9 @@ func (s *socket) visit() {
 		return
 	}
 	if s.killed.Load() {
-		s.gone = true
+		s.conn.gone = true
 	}
-	if !s.full || s.gone {
+	if !s.full || s.conn.gone {
 		s.work()
 	}
 	for s.move() {
@@ -180,7 +179,7 @@ func (s *socket) visit() {
 // there is, once.
 func (s *socket) work() {
 	c := &s.conn
-	if s.gone {
+	if s.conn.gone {
 		s.forget()
 	}
 	if len(s.leaving) > 0 && !s.write(s.leaving) {
@@ -221,7 +220,7 @@ func (s *socket) write(queue [][]byte) (done bool) {
 		case err == nil:
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 		default:
-			s.gone = true
+			s.conn.gone = true
 			s.forget()
 			return true
 		}
@@ -272,10 +271,10 @@ func (s *socket) move() bool {
 	switch s.stage {
 	case talking:
 		cut := c.outbox.cutFor() != nil
-		if !s.gone && !c.closing && !cut && (!c.inputEnded || c.held) {
+		if !s.conn.gone && !c.closing && !cut && (!c.inputEnded || c.held) {
 			return false
 		}
-		if s.gone {
+		if s.conn.gone {
 			s.forget()
 		}
 		s.stage = draining
@@ -284,7 +283,7 @@ func (s *socket) move() bool {
 			return false
 		}
 		s.stage = flushing
-		if !s.gone && c.farewell() && !s.full {
+		if !s.conn.gone && c.farewell() && !s.full {
 			s.work()
 		}
 	case flushing:
@@ -295,7 +294,7 @@ func (s *socket) move() bool {
 		c.outbox.drop()
 		s.stage = lingering
 		s.until = s.loop.now.Add(c.limits.Linger)
-		if s.gone || unix.Shutdown(s.fd, unix.SHUT_WR) != nil {
+		if s.conn.gone || unix.Shutdown(s.fd, unix.SHUT_WR) != nil {
 			s.close()
 		}
 	default:
@@ -359,7 +358,7 @@ func (s *socket) ring() {
 		return
 	case !s.stuck.IsZero() && !now.Before(s.stuck.Add(c.limits.Write)):
 		c.Cut(parley.ErrSlowConsumer)
-		s.gone = true
+		s.conn.gone = true
 	case !c.deadline.IsZero() && !c.closing && !now.Before(c.deadline):
 		c.deadline = time.Time{}
 		c.hand(func() { c.protocol.Deadline(c) })

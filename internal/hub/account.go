@@ -12,6 +12,9 @@ import (
 // Guest gives the session an unregistered, unused name until it ends. It
 // replaces an earlier identity. CodeInvalidName, CodeNameTaken.
 func (s *Session) Guest(ctx context.Context, called string) error {
+	if s.module {
+		return errIsModule
+	}
 	name, err := parley.ParseUserName(called)
 	if err != nil {
 		return err
@@ -71,6 +74,9 @@ func (h *Hub) freeHeld(u *user) {
 // CodeWeakPassword, CodeSyntax.
 func (s *Session) Register(ctx context.Context, called, password string) error {
 	h := s.hub
+	if s.module {
+		return errIsModule
+	}
 	if utf8.RuneCountInString(norm.NFC.String(called)) < h.limits.AccountName {
 		return parley.Errorf(parley.CodeNameTooShort, "a name has at least %d characters", h.limits.AccountName)
 	}
@@ -129,6 +135,9 @@ func (h *Hub) checkNewPassword(password string) error {
 // work, whether the user is unknown or the password wrong.
 func (s *Session) Login(ctx context.Context, called, password string) error {
 	h := s.hub
+	if s.module {
+		return errIsModule
+	}
 	a, err := h.prove(ctx, called, password)
 	if err != nil {
 		return err
@@ -187,7 +196,10 @@ func (h *Hub) prove(ctx context.Context, called, password string) (Account, erro
 
 // Logout makes the session nobody again.
 func (s *Session) Logout() error {
-	if s.user.Load() == nil {
+	switch {
+	case s.module:
+		return errIsModule
+	case s.user.Load() == nil:
 		return parley.ErrNotLoggedIn
 	}
 	s.release("logged out")

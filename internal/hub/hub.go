@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -45,6 +46,8 @@ type Hub struct {
 	passwords *passwords
 	stopSweep context.CancelFunc
 	swept     chan struct{} // closed when the sweeper has ended
+	granted   atomic.Pointer[map[string]Rights]
+	offers    offers
 
 	mu        sync.RWMutex
 	names     names
@@ -64,10 +67,12 @@ func New(ctx context.Context, cfg Config) (*Hub, error) {
 		swept:     make(chan struct{}),
 		names:     newNames(),
 		rooms:     map[string]*room{},
+		offers:    offers{byCommand: map[string]*offered{}, programs: map[string]*program{}},
 		// Guests of this process get numbers that no guest had before, so
 		// that a kept message is never taken for another guest's.
 		lastGuest: parley.UserID(-cfg.Now().UnixNano()),
 	}
+	h.Grant(nil)
 	h.journal = newJournal(h, cfg.Broken)
 	if err := h.loadRooms(ctx, cfg.Rooms); err != nil {
 		h.journal.close()
@@ -121,13 +126,13 @@ func (h *Hub) Attach(sink Sink, dialect *Dialect) *Session {
 // Limits gives the bounds that the doors share.
 func (h *Hub) Limits() parley.Limits { return h.limits }
 
-// Users lists who is online, in the order of the folded names, from the first
+// Users lists who is online, but for modules, in the order of the folded names, from the first
 // one behind after. Anybody may ask.
 func (h *Hub) Users(after string) []parley.Name {
 	h.mu.RLock()
 	list := make([]parley.Name, 0, len(h.names.byKey))
 	for _, u := range h.names.byKey {
-		if len(u.sessions) > 0 {
+		if len(u.sessions) > 0 && !u.module {
 			list = append(list, u.Name)
 		}
 	}

@@ -14,6 +14,7 @@ type names struct {
 // user is somebody online, or about to be. sessions is guarded by Hub.mu.
 type user struct {
 	parley.User
+	module   bool // a program that the server runs: it is not listed
 	sessions []*Session
 }
 

@@ -105,6 +105,8 @@ func (p *post) resolve() {
 func (p *post) resolveRoom() {
 	p.room = p.session.hub.room(p.draft.To)
 	switch {
+	case !p.session.May(Rooms):
+		p.err = errNoRooms
 	case p.room == nil || p.room.isDeleted():
 		p.err = errNoRoom(p.draft.To)
 	case !p.room.open && !p.room.has(p.session):

@@ -18,7 +18,7 @@ type Outcome struct {
 // NewRoom makes an open room. The session is not in it before it joins.
 // CodeRoomExists, CodeInvalidName, CodeTooMany.
 func (s *Session) NewRoom(ctx context.Context, called string) error {
-	u, err := s.named()
+	u, err := s.inRooms()
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func errRoomExists(name parley.Name) *parley.Error {
 // be joined, into none: then the outcomes tell which. An account becomes a
 // member of each, durably; a guest's join touches no disk.
 func (s *Session) Join(ctx context.Context, called ...string) ([]Outcome, error) {
-	u, err := s.named()
+	u, err := s.inRooms()
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (s *Session) enter(u *user, rooms []*room, outcomes []Outcome) {
 // ends its membership. The outcomes tell of each: CodeRoomNotFound, or
 // CodeNotAMember when the user neither was there nor was a member.
 func (s *Session) Leave(ctx context.Context, called ...string) ([]Outcome, error) {
-	u, err := s.named()
+	u, err := s.inRooms()
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func (s *Session) Members(called, after string) ([]parley.Name, error) {
 
 // visible finds a room that the session may see: all, for any named one.
 func (s *Session) visible(called string) (*room, error) {
-	if _, err := s.named(); err != nil {
+	if _, err := s.inRooms(); err != nil {
 		return nil, err
 	}
 	if r := s.hub.room(called); r != nil {

@@ -15,6 +15,8 @@ type Dialect struct {
 	// Append appends what such a client is told of the event. Nothing appended
 	// means that it is silent here. It is called under a lock: it must not wait.
 	Append func(dst []byte, e parley.Event) []byte
+	// Calls tells whether such a client can be called.
+	Calls bool
 }
 
 // Sink takes what is pushed to one session.

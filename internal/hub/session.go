@@ -12,11 +12,13 @@ import (
 // wait for the disk and must not be called where waiting is forbidden.
 type Session struct {
 	// Fixed after Attach.
-	hub  *Hub
-	sink Sink
+	hub    *Hub
+	sink   Sink
+	module bool // speaks as a module, and stays that
 
 	user    atomic.Pointer[user] // nil: nobody
 	dialect atomic.Pointer[Dialect]
+	called  atomic.Pointer[callee] // nil: it was never called
 
 	rooms []*room // in which the session is: guarded by Hub.mu
 }
@@ -36,7 +38,12 @@ func (s *Session) SetDialect(d *Dialect) { s.dialect.Store(d) }
 // End takes the session out of its rooms and frees its name when it was the
 // last one to hold it. The reason is told to the rooms. Call it once, after
 // every verb has returned.
-func (s *Session) End(reason string) { s.release(reason) }
+func (s *Session) End(reason string) {
+	s.release(reason)
+	if c := s.called.Load(); c != nil {
+		c.end()
+	}
+}
 
 // become gives the session another identity, which pick chooses under Hub.mu.
 // If that fails, the session keeps the one it has.
@@ -67,6 +74,7 @@ func (s *Session) release(reason string) {
 	if u == nil {
 		return
 	}
+	s.withdrawAll()
 	h := s.hub
 	h.mu.Lock()
 	if !s.user.CompareAndSwap(u, nil) { // somebody else released it just now

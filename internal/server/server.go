@@ -60,7 +60,8 @@ type Server struct {
 	serve  sync.WaitGroup // the accept loops
 
 	kill    atomic.Pointer[string] // the policy
-	ended   chan struct{}          // closed when the server should be shut down
+	grants  atomic.Pointer[config.Grants]
+	ended   chan struct{} // closed when the server should be shut down
 	endOnce sync.Once
 	why     error // set before ended is closed
 
@@ -85,6 +86,7 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 	}
 	s := &Server{log: opts.Log, limits: limits, ended: make(chan struct{}), pool: door.NewPool(limits.Workers)}
 	s.kill.Store(&cfg.Kill)
+	s.grants.Store(&cfg.Grants)
 	broken := func(err error) { s.end(fmt.Errorf("the store is broken: %w", err)) }
 	open := opts.Open
 	if open == nil {
@@ -108,6 +110,7 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
+	s.hub.Grant(rights(cfg.Grants))
 	if err := s.openDoors(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.Shutdown(ctx))
 	}
@@ -219,17 +222,20 @@ func (s *Server) end(why error) {
 // Reload takes over the settings that can change while the server runs.
 func (s *Server) Reload(cfg config.Config) {
 	s.kill.Store(&cfg.Kill)
+	s.grants.Store(&cfg.Grants)
+	s.hub.Grant(rights(cfg.Grants))
 }
 
 // killedBy ends the server for a client, if the policy allows it.
-func (s *Server) killedBy(user, from string) error {
+func (s *Server) killedBy(by *hub.Session, from string) error {
 	policy := *s.kill.Load()
-	if policy != "anyone" && (policy != "auto" || !s.private()) {
-		// There are no administrators yet who could be told apart.
-		s.log.Warn("kill was refused", "user", user, "from", from, "policy", policy)
+	u, _ := by.User()
+	allowed := policy == "anyone" || policy == "auto" && s.private() || policy != "never" && by.May(hub.Admin)
+	if !allowed {
+		s.log.Warn("kill was refused", "user", u.Name.String(), "from", from, "policy", policy)
 		return parley.Errorf(parley.CodeForbidden, "kill is not permitted")
 	}
-	s.log.Warn("killed by a client", "user", user, "from", from, "policy", policy)
+	s.log.Warn("killed by a client", "user", u.Name.String(), "from", from, "policy", policy)
 	s.end(ErrKilled)
 	return nil
 }

@@ -18,12 +18,12 @@ import (
 type Door struct {
 	hub     *hub.Hub
 	dialect *hub.Dialect
-	kill    func(user, from string) error
+	kill    func(by *hub.Session, from string) error
 }
 
-// New makes a door into the hub. Kill ends the server for a user who asks from
+// New makes a door into the hub. Kill ends the server for a session that asks from
 // an address, or says that it will not.
-func New(h *hub.Hub, kill func(user, from string) error) *Door {
+func New(h *hub.Hub, kill func(by *hub.Session, from string) error) *Door {
 	limit := h.Limits().Line
 	return &Door{hub: h, kill: kill, dialect: &hub.Dialect{Name: "line", Append: func(dst []byte, e parley.Event) []byte {
 		return appendEvent(dst, e, limit)
@@ -39,7 +39,7 @@ func appendEvent(dst []byte, e parley.Event, limit int) []byte {
 		return linewire.AppendWhisper(dst, e.SenderName, e.Text, limit)
 	case parley.Closing:
 		return linewire.AppendError(dst, e.Why.Message, limit)
-	case parley.ToldCopy, parley.Sent, parley.Joined, parley.Left, parley.TopicSet, parley.RoomDeleted:
+	case parley.ToldCopy, parley.Sent, parley.Called, parley.Joined, parley.Left, parley.TopicSet, parley.RoomDeleted:
 		return dst
 	}
 	panic("an event that the line protocol does not know")
@@ -172,7 +172,11 @@ func (l *line) serveQueue() {
 	if len(l.queue) == 0 {
 		l.queue = nil
 	}
-	l.conn.ReadAhead(len(l.queue) < l.conn.Limits().LineQueue)
+}
+
+// ReadsAhead is on in chunk mode while the queue has room: see feedChunk.
+func (l *line) ReadsAhead(c *door.Conn) bool {
+	return l.mode == chunkMode && len(l.queue) < c.Limits().LineQueue
 }
 
 // setDeadline asks for the earlier of the two deadlines: of the name, and of

@@ -29,7 +29,7 @@ func New(h *hub.Hub, table *command.Table) *Door {
 }
 
 func dialect(name string, copies bool) *hub.Dialect {
-	return &hub.Dialect{Name: name, Append: func(dst []byte, e parley.Event) []byte {
+	return &hub.Dialect{Name: name, Calls: true, Append: func(dst []byte, e parley.Event) []byte {
 		if fields := command.Push(e, copies); fields != nil {
 			return textwire.AppendFrame(dst, fields...)
 		}
@@ -44,16 +44,41 @@ func (d *Door) Open(c *door.Conn) door.Protocol {
 	return t
 }
 
+// OpenModule begins the protocol on the connection of a module, which speaks
+// under its own name. It gives the session too; nil when it cannot be had.
+func (d *Door) OpenModule(c *door.Conn, module parley.User) (door.Protocol, *hub.Session) {
+	session, err := d.hub.AttachModule(c, d.plain, module)
+	if err != nil {
+		c.Log().Error("a module cannot come in", "user", module.Name.String(), "err", err)
+		return nil, nil
+	}
+	t := &text{door: d, conn: c, session: session}
+	t.setDeadline(c.Idle())
+	return t, session
+}
+
 // text is one connection. All of it is the driver's.
 type text struct {
 	door    *Door
 	conn    *door.Conn
 	session *hub.Session
 	begun   time.Time // when the frame that is not complete was begun; zero: there is none
+	seen    int       // bytes of what waits in which returns have been looked for
 }
 
-// Feed serves the frames that are there.
-func (t *text) Feed(c *door.Conn, in []byte, _ int) (used int) {
+// Feed serves the frames that are there, and of those that must wait the returns.
+func (t *text) Feed(c *door.Conn, in []byte, fresh int) (used int) {
+	if fresh > 0 {
+		t.session.Heard()
+	}
+	used = t.serveAll(c, in)
+	t.seen = max(t.seen-used, 0)
+	t.serveReturns(in[used:])
+	return used
+}
+
+// serveAll serves frames until it has to wait.
+func (t *text) serveAll(c *door.Conn, in []byte) (used int) {
 	for !c.Waiting() {
 		data, size, err := textwire.Next(in[used:], c.Limits().Frame)
 		switch {
@@ -119,7 +144,7 @@ func (t *text) Deadline(c *door.Conn) {
 	switch {
 	case late:
 		c.Cut(parley.Errorf(parley.CodeTimeout, "the request was not complete within %v", limits.Request))
-	case silent && c.Busy(): // the client waits for us: look again later
+	case silent && (c.Busy() || t.session.Serves()): // it waits for us, or for calls: look again later
 		t.setDeadline(now)
 	case silent:
 		c.Cut(parley.Errorf(parley.CodeTimeout, "nothing was said for %v; nop keeps a session alive", limits.Session))
@@ -140,11 +165,28 @@ func (t *text) End(*door.Conn) { t.session.End("connection closed") }
 // answered first: then the message comes again.
 func (t *text) serve(data []byte) bool {
 	call, request, err := t.read(data)
-	if err == nil && call.Command.Post != nil {
+	switch {
+	case err != nil:
+	case call.Command.Take != nil:
+		t.take(call.Command, request)
+		return true
+	case call.Command.Post != nil:
+		if !t.conn.CallsSettled() {
+			return false
+		}
 		var draft hub.Draft
 		var reply func(hub.Receipt) []string
 		if draft, reply, err = t.draft(call.Command, request); err == nil {
 			t.post(call, draft, len(data), reply)
+			return true
+		}
+	case call.Command.Call != nil:
+		if !t.conn.PostsSettled() {
+			return false
+		}
+		var handed hub.Call
+		if handed, err = t.makeCall(call.Command, request); err == nil {
+			t.call(call, handed)
 			return true
 		}
 	}
@@ -225,12 +267,23 @@ func (t *text) park(call command.Call, r *command.Request) {
 }
 
 func (t *text) answer(call command.Call, values []string, err error) {
+	t.conn.Answer(t.reply(call, values, err))
+}
+
+// reply gives the frame of an answer.
+func (t *text) reply(call command.Call, values []string, err error) []byte {
 	reply := frame(call.Reply(values, err))
-	if len(reply)-textwire.HeaderSize > t.conn.Limits().Frame {
-		// Only behind giant request IDs, which are left out then.
-		reply = frame(command.ErrorFields("nonfatal", parley.Errorf(parley.CodeRequestTooLong, "the answer would be longer than a frame may be")))
+	if len(reply)-textwire.HeaderSize <= t.conn.Limits().Frame {
+		return reply
 	}
-	t.conn.Answer(reply)
+	tooLong := parley.Errorf(parley.CodeRequestTooLong, "the answer would be longer than a frame may be")
+	if call.Command != nil && call.Command.Call != nil {
+		if reply = frame(call.Reply(nil, tooLong)); len(reply)-textwire.HeaderSize <= t.conn.Limits().Frame {
+			return reply
+		}
+	}
+	// Only behind giant request IDs, which are left out then.
+	return frame(command.ErrorFields("nonfatal", tooLong))
 }
 
 func frame(fields []string) []byte {

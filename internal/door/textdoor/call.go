@@ -1,0 +1,65 @@
+package textdoor
+
+import (
+	"bytes"
+
+	"github.com/parley-chat/parley/internal/command"
+	"github.com/parley-chat/parley/internal/door"
+	"github.com/parley-chat/parley/internal/hub"
+	"github.com/parley-chat/parley/wire/textwire"
+)
+
+// makeCall lets a command make its call of a program.
+func (t *text) makeCall(c *command.Command, r *command.Request) (made hub.Call, err error) {
+	_, err = t.guard(c, func() (_ []string, err error) {
+		made, err = c.Call(r)
+		return nil, err
+	})
+	return made, err
+}
+
+// call hands a call over, and answers with what is returned.
+func (t *text) call(call command.Call, c hub.Call) {
+	t.conn.Call(c.Size, func(done func(func() []byte)) {
+		t.session.Call(c, func(values []string, err error) {
+			done(func() []byte { return t.reply(call, values, err) })
+		})
+	})
+}
+
+// take runs a command that has no answer.
+func (t *text) take(c *command.Command, r *command.Request) {
+	_, _ = t.guard(c, func() ([]string, error) {
+		c.Take(r)
+		return nil, nil
+	})
+}
+
+// ReadsAhead is on while the session has calls in hand: what it returns must not
+// stand behind what it waits for itself (1.4.7).
+func (t *text) ReadsAhead(c *door.Conn) bool {
+	return t.session.Calls() > 0 && c.Kept() < c.Limits().PostBytesInFlight
+}
+
+// startOfReturn is what the data of a return begins with.
+var startOfReturn = []byte("return,")
+
+// serveReturns serves the returns among the frames that wait. When they are fed
+// again in their turn, their calls are over, and nothing happens.
+func (t *text) serveReturns(waiting []byte) {
+	if t.session.Calls() == 0 {
+		return
+	}
+	for t.seen < len(waiting) {
+		data, size, err := textwire.Next(waiting[t.seen:], t.conn.Limits().Frame)
+		if err != nil || size == 0 {
+			return // in its turn
+		}
+		if bytes.HasPrefix(data, startOfReturn) {
+			if call, request, err := t.read(data); err == nil && call.Command.Take != nil {
+				t.take(call.Command, request)
+			}
+		}
+		t.seen += size
+	}
+}

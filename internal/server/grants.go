@@ -1,0 +1,26 @@
+package server
+
+import (
+	"github.com/parley-chat/parley"
+	"github.com/parley-chat/parley/internal/config"
+	"github.com/parley-chat/parley/internal/hub"
+)
+
+// rightOf is what the words of the settings mean to the hub. The network is not
+// the hub's.
+var rightOf = map[string]hub.Rights{"provide": hub.Provide, "rooms": hub.Rooms, "admin": hub.Admin}
+
+// rights gives what users are granted, by the keys of their names.
+func rights(grants config.Grants) map[string]hub.Rights {
+	granted := make(map[string]hub.Rights, len(grants))
+	for called, grant := range grants {
+		name, err := parley.ParseUserName(called)
+		if err != nil {
+			continue // refused when the settings were read
+		}
+		for _, right := range grant.Rights {
+			granted[name.Key()] |= rightOf[right]
+		}
+	}
+	return granted
+}
