@@ -54,7 +54,7 @@ func run(ctx context.Context, args, environ []string, in io.Reader, out, errs io
 		Args:          usage(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newServeCommand(environ), newConsoleCommand(), newBenchCommand(), newCheckCommand())
+	root.AddCommand(newServeCommand(environ), newConsoleCommand(), newBenchCommand(), newCheckCommand(), newLaunchCommand())
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

@@ -75,7 +75,7 @@ func serve(ctx context.Context, cfg config.Config, load func() (config.Config, e
 	level := new(slog.LevelVar)
 	setLevel(level, cfg)
 	log := newLog(cfg, level, errs)
-	s, err := server.Start(ctx, cfg, server.Options{Log: log})
+	s, err := server.Start(ctx, cfg, server.Options{Log: log, Launcher: launcher(log), Environ: os.Environ()})
 	if err != nil {
 		return err
 	}
@@ -92,10 +92,22 @@ func serve(ctx context.Context, cfg config.Config, load func() (config.Config, e
 			return
 		}
 		setLevel(level, cfg)
-		s.Reload(cfg)
+		if err := s.Reload(ctx, cfg); err != nil {
+			log.Error("the list of modules was not read again", "err", err)
+		}
 		log.Info("the configuration was read again")
 	})
 	return shutdown(s, log, why)
+}
+
+// launcher gives the command line that becomes a module's program: this program's.
+func launcher(log *slog.Logger) []string {
+	self, err := os.Executable()
+	if err != nil {
+		log.Warn("no modules can be run, for this program does not know where it is", "err", err)
+		return nil
+	}
+	return []string{self, launchName}
 }
 
 // shownAddress writes an address as a flag takes it.

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,16 +13,22 @@ import (
 
 // Modules is what runs the modules of the server.
 type Modules interface {
-	// States tells how each module is, by its name.
-	States() map[string]string
+	// States tells how each module is, in the order of their names.
+	States() []ModuleState
 	// Reload reads the list of modules again.
 	Reload(ctx context.Context) error
+}
+
+// ModuleState is how a module is: one of the words of 1.4.12.
+type ModuleState struct {
+	Name  parley.Name
+	State string
 }
 
 // noModules is of a server that runs none.
 type noModules struct{}
 
-func (noModules) States() map[string]string { return map[string]string{} }
+func (noModules) States() []ModuleState { return nil }
 
 func (noModules) Reload(context.Context) error {
 	return parley.Errorf(parley.CodeUnavailable, "this server runs no modules")
@@ -51,30 +56,31 @@ var modules = &Command{
 // listPrograms gives six values for each program: those that the server runs,
 // and those that came by a socket and provide something.
 func (r *Request) listPrograms() ([]string, error) {
-	states := r.Table.Modules.States()
-	values, size := []string{"modules"}, 0
+	programs := r.Hub.Programs()
+	values, size := []string{"modules"}, len("modules")
 	add := func(p hub.Program, state string) {
 		median := ""
 		if p.Median > 0 {
 			median = strconv.FormatInt(max(p.Median.Microseconds(), 1), 10)
 		}
 		row := []string{p.Name.String(), state, strings.Join(p.Commands, " "), strconv.Itoa(p.Calls), strconv.Itoa(p.Errors), median}
-		if size += textwire.Size(row...) + 1; size+len(values[0]) <= r.pageBytes() {
+		if size += 1 + textwire.Size(row...); size <= r.pageBytes() {
 			values = append(values, row...)
 		}
 	}
-	for _, p := range r.Hub.Programs() {
-		state, supervised := states[p.Name.String()]
-		delete(states, p.Name.String())
-		if supervised || len(p.Commands) > 0 {
-			if !supervised {
-				state = "connected"
-			}
-			add(p, state)
+	for _, s := range r.Table.Modules.States() {
+		is := func(p hub.Program) bool { return p.Name.Key() == s.Name.Key() }
+		if at := slices.IndexFunc(programs, is); at >= 0 {
+			add(programs[at], s.State)
+			programs = slices.Delete(programs, at, at+1)
+		} else {
+			add(hub.Program{Name: s.Name}, s.State)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(states)) {
-		add(hub.Program{Name: parley.StoredName(name, name)}, states[name])
+	for _, p := range programs {
+		if len(p.Commands) > 0 {
+			add(p, "connected")
+		}
 	}
 	return values, nil
 }

@@ -48,6 +48,7 @@ var table = []row{
 	{1, "internal/store"},
 	{2, "internal/command"},
 	{2, "internal/door"},
+	{2, "internal/module"},
 	{2, "internal/store/storetest"},
 	{3, "internal/door/linedoor"},
 	{3, "internal/door/textdoor"},

@@ -35,6 +35,10 @@ type Options struct {
 	Now    func() time.Time          // the clock of messages; nil: time.Now
 	Limits func(*parley.Limits)      // moves limits that have no setting; nil: none
 	Store  func(hub.Store) hub.Store // wraps the store, to make it fail; nil: as it is
+	// Launcher is the command line of the program that becomes a module's (see
+	// module.Launch); nil: this server runs no modules.
+	Launcher []string
+	Environ  []string // of the process, of "NAME=value": modules get what they are granted of it
 	// Open opens the store, in place of SQLite in the data directory. Shutdown closes it.
 	Open func(context.Context, store.Options) (Store, error)
 }
@@ -56,6 +60,7 @@ type Server struct {
 	hub    *hub.Hub
 	pool   *door.Pool
 	loops  *door.Loops // nil where there are none
+	runs   *modules
 	doors  []*openDoor
 	serve  sync.WaitGroup // the accept loops
 
@@ -114,17 +119,21 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 	if err := s.openDoors(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.Shutdown(ctx))
 	}
+	s.runs.start(cfg.Data, opts)
 	return s, nil
 }
 
 // openDoors listens first and serves then, so that no door is open before all are.
 func (s *Server) openDoors(ctx context.Context, cfg config.Config) error {
 	table := command.NewTable()
+	text := textdoor.New(s.hub, table)
+	s.runs = newModules(s, text)
+	table.Modules = s.runs
 	for _, d := range []struct {
 		name, address string
 		open          func(*door.Conn) door.Protocol
 	}{
-		{"text", cfg.Text, textdoor.New(s.hub, table).Open},
+		{"text", cfg.Text, text.Open},
 		{"line", cfg.Line, linedoor.New(s.hub, s.killedBy).Open},
 	} {
 		opened := &openDoor{name: d.name, listener: &door.Listener{
@@ -220,10 +229,12 @@ func (s *Server) end(why error) {
 }
 
 // Reload takes over the settings that can change while the server runs.
-func (s *Server) Reload(cfg config.Config) {
+// It reads the list of modules again, too: the error is that it cannot be read.
+func (s *Server) Reload(ctx context.Context, cfg config.Config) error {
 	s.kill.Store(&cfg.Kill)
 	s.grants.Store(&cfg.Grants)
 	s.hub.Grant(rights(cfg.Grants))
+	return s.runs.Reload(ctx)
 }
 
 // killedBy ends the server for a client, if the policy allows it.
@@ -273,6 +284,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	}
 	all.Wait()
 	s.serve.Wait()
+	s.runs.close(ctx) // last, for they serve those who were still answered
 	s.pool.Close()
 	if s.loops != nil {
 		s.loops.Close()
