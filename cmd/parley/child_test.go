@@ -30,14 +30,14 @@ func TestMain(m *testing.M) {
 
 // child is a parley server in a process of its own.
 type child struct {
-	t          *testing.T
+	t          testing.TB
 	cmd        *exec.Cmd
 	text, line string // addresses
 	lines      *bufio.Scanner
 }
 
 // serveChild starts a server on a data directory and waits until it is ready.
-func serveChild(t *testing.T, data string, more ...string) *child {
+func serveChild(t testing.TB, data string, more ...string) *child {
 	t.Helper()
 	args := append([]string{"serve", "--data", data, "--text", "127.0.0.1:0", "--line", "127.0.0.1:0"}, more...)
 	c := &child{t: t, cmd: exec.Command(os.Args[0])}
@@ -115,7 +115,7 @@ func (c *textClient) read() ([]string, error) {
 }
 
 // must is do for a command that has to succeed.
-func (c *textClient) must(t *testing.T, fields ...string) []string {
+func (c *textClient) must(t testing.TB, fields ...string) []string {
 	t.Helper()
 	got, err := c.do(fields...)
 	if err != nil {

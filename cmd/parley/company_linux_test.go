@@ -72,7 +72,7 @@ func establish(t *testing.T, server *child, every time.Duration) *company {
 }
 
 // guest comes in by the text door, for as long as a test may take.
-func guest(t *testing.T, address, name string) *textClient {
+func guest(t testing.TB, address, name string) *textClient {
 	t.Helper()
 	c, err := dialText(address)
 	if err != nil {

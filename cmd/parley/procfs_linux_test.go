@@ -52,7 +52,7 @@ func (c *child) figures() figures {
 }
 
 // openFiles counts the descriptors of a process.
-func openFiles(t *testing.T, dir string) int {
+func openFiles(t testing.TB, dir string) int {
 	t.Helper()
 	open, err := os.ReadDir(dir + "fd")
 	if err != nil {
@@ -62,7 +62,7 @@ func openFiles(t *testing.T, dir string) int {
 }
 
 // cpuTime gives the processor time of a process, in steps of 10 ms.
-func cpuTime(t *testing.T, dir string) time.Duration {
+func cpuTime(t testing.TB, dir string) time.Duration {
 	t.Helper()
 	stat, err := os.ReadFile(dir + "stat")
 	if err != nil {
