@@ -227,6 +227,9 @@ func (c *Conn) Call(size int, begin func(done func(answer func() []byte))) {
 				c.Answer(c.calls[0].answer)
 				c.calls = c.calls[1:]
 			}
+			if len(c.calls) == 0 {
+				c.calls = nil // a connection that waits for nothing holds nothing
+			}
 			c.done(size)
 		})
 	})

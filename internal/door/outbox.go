@@ -22,7 +22,8 @@ type outbox struct {
 	why     *parley.Error // why the connection is cut; nil: it is not
 	gap     bool          // something is missing: only last words are taken
 	last    bool          // they are said: nothing is pushed behind them
-	dropped bool          // nothing is taken any more
+	dropped bool          // no bytes are taken any more
+	over    bool          // nor results
 }
 
 // weight is bytes, by who caused them.
@@ -82,6 +83,9 @@ func (o *outbox) push(b []byte, most int) (start, full bool) {
 func (o *outbox) complete(f func()) (start bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.over {
+		return false
+	}
 	if o.results == nil {
 		o.results = o.single[:0]
 	}
@@ -141,6 +145,15 @@ func (o *outbox) drop() {
 	defer o.mu.Unlock()
 	o.clear()
 	o.dropped, o.queued, o.leaving = true, weight{}, weight{}
+}
+
+// close forgets the results too: nobody is there to hand them to. Only calls can
+// be under way then.
+func (o *outbox) close() {
+	o.drop()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over, o.results = true, nil
 }
 
 // tryStart claims the worker's place if there is work and nobody does it.

@@ -152,7 +152,7 @@ func (p *pump) finish(gone bool) {
 	p.turn.Lock()
 	c.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
 	p.turn.Unlock()
-	c.outbox.drop()
+	c.outbox.close()
 	p.linger()
 	p.net.Close()
 	p.await(c.outbox.idle)

@@ -291,7 +291,7 @@ func (s *socket) move() bool {
 			return false
 		}
 		c.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
-		c.outbox.drop()
+		c.outbox.close()
 		s.stage = lingering
 		s.until = s.loop.now.Add(c.limits.Linger)
 		if s.conn.gone || unix.Shutdown(s.fd, unix.SHUT_WR) != nil {
