@@ -18,12 +18,6 @@ import (
 	"github.com/parley-chat/parley/internal/bench"
 )
 
-// Exit codes of bench, besides exitUsage.
-const (
-	exitUnreachable = 5
-	exitInterrupted = 130
-)
-
 const benchHelp = `Load a server and tell what that cost it: text://host:port for the text
 protocol with parley's extensions, line://host:port for the line protocol
 (CS594), irc://host:port for any server of RFC 1459. The server need not be

@@ -31,8 +31,14 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// exitUsage is the exit code for words on the command line that are off.
-const exitUsage = 2
+// Exit codes of the subcommands, besides 1 for what went wrong and exitBroken.
+const (
+	exitUsage       = 2   // words on the command line are off
+	exitRefused     = 4   // a server does not let us in
+	exitUnreachable = 5   // there is no server, or it went
+	exitTimeout     = 124 // as of timeout(1)
+	exitInterrupted = 130
+)
 
 // usage makes what a check of the arguments finds an error of usage.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
@@ -54,7 +60,7 @@ func run(ctx context.Context, args, environ []string, in io.Reader, out, errs io
 		Args:          usage(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newServeCommand(environ), newConsoleCommand(), newBenchCommand(), newCheckCommand(), newLaunchCommand())
+	root.AddCommand(newServeCommand(environ), newConsoleCommand(), newBenchCommand(), newCheckCommand(), newDoCommand(), newTailCommand(), newLaunchCommand())
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

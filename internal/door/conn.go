@@ -316,7 +316,7 @@ func (c *Conn) catchUp(room []func()) []func() {
 // sending.
 func (c *Conn) endInput() {
 	c.inputEnded, c.held = true, true
-	if c.mayFeed() {
+	if c.mayFeed() || c.protocol.ReadsAhead(c) {
 		c.take(nil)
 	}
 }

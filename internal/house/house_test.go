@@ -43,6 +43,7 @@ var table = []row{
 	{0, root},
 	{0, "wire/linewire"},
 	{0, "wire/textwire"},
+	{1, "client"},
 	{1, "internal/config"},
 	{1, "internal/hub"},
 	{1, "internal/store"},
@@ -53,6 +54,7 @@ var table = []row{
 	{3, "internal/door/linedoor"},
 	{3, "internal/door/textdoor"},
 	{4, "internal/server"},
+	{5, "client/parleytest"},
 	{5, "cmd/parley"},
 	{5, "conformance"},
 	{5, "internal/bench"},
@@ -60,9 +62,12 @@ var table = []row{
 	{5, "internal/console"},
 	{5, "internal/house"},
 	{5, "internal/memnet"},
+	{5, "internal/module/hostile"},
 	{5, "internal/powerloss"},
 	{5, "internal/proof"},
 	{5, "internal/simulation"},
+	{5, "modules"},
+	{5, "modules/reminder"},
 }
 
 // sameFloor lists the imports between neighbours that are meant.

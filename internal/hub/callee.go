@@ -157,6 +157,15 @@ func (c *callee) end() {
 	}
 }
 
+// EndCalls fails the calls that the session has in hand, and takes back what it
+// offers: the program says nothing any more.
+func (s *Session) EndCalls() {
+	if c := s.called.Load(); c != nil {
+		s.Drain()
+		c.end()
+	}
+}
+
 // Calls tells how many calls the session has in hand.
 func (s *Session) Calls() int {
 	if c := s.called.Load(); c != nil {

@@ -40,9 +40,7 @@ func (s *Session) SetDialect(d *Dialect) { s.dialect.Store(d) }
 // every verb has returned.
 func (s *Session) End(reason string) {
 	s.release(reason)
-	if c := s.called.Load(); c != nil {
-		c.end()
-	}
+	s.EndCalls()
 }
 
 // become gives the session another identity, which pick chooses under Hub.mu.

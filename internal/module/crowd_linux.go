@@ -12,9 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// census is how often a module's processes are counted.
-const census = time.Second
-
 // crowd is what was seen of the processes that a module started, where they do not
 // end with it: when each began, by its number.
 type crowd map[int]string
@@ -22,7 +19,7 @@ type crowd map[int]string
 // watch counts a module's processes until it is dead, and kills it if they are
 // too many. Limits of the system would do, but they do not hold for root.
 func (p *program) watch() {
-	tick := time.NewTicker(census)
+	tick := time.NewTicker(p.census)
 	defer tick.Stop()
 	for {
 		select {

@@ -74,16 +74,16 @@ func find(program, dir, path string) (string, error) {
 			}
 		}
 	}
-	for _, place := range places {
+	for n, place := range places {
 		info, e := os.Stat(place)
-		switch {
+		switch runs := e == nil && info.Mode().IsRegular(); {
+		case runs && info.Mode()&0o111 != 0:
+			return place, nil
+		case n > 0: // in PATH, nobody minds what is not a program
+		case runs:
+			err = fmt.Errorf("%s is no program: allow its execution with chmod +x", place)
 		case e != nil && !errors.Is(e, os.ErrNotExist):
 			err = e
-		case e != nil || !info.Mode().IsRegular():
-		case info.Mode()&0o111 == 0:
-			err = fmt.Errorf("%s is no program: allow its execution with chmod +x", place)
-		default:
-			return place, nil
 		}
 	}
 	return "", fmt.Errorf("the program %q cannot be run: %w", program, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -142,7 +143,7 @@ func (k *keeper) wait(why error, ran time.Duration) bool {
 	} else {
 		k.set(waiting, nil)
 		pause := k.s.opts.jitter(k.pause)
-		k.log.Warn("the module ended and is started again", "err", why, "in", pause)
+		k.log.Warn("the module ended and is started again", "err", why, "in", pause.Round(time.Millisecond).String())
 		alarm := time.NewTimer(pause)
 		defer alarm.Stop()
 		timer = alarm.C
@@ -188,7 +189,7 @@ func (k *keeper) runOnce() error {
 	theirs.Close()
 	if err == nil {
 		k.set(running, seat)
-		err = k.attend(p, seat)
+		err = k.attend(p, seat, hold)
 	}
 	seat.Close()
 	shut(hold)
@@ -209,25 +210,31 @@ func (k *keeper) await(seat Seat) {
 }
 
 // attend looks after a running program until it is gone, and tells why it went.
-func (k *keeper) attend(p process, seat Seat) error {
-	var why error
+func (k *keeper) attend(p process, seat Seat, hold *os.File) error {
 	select {
 	case <-p.gone():
 		return errors.New(p.how())
 	case <-seat.Hung():
-		why = errHung
 		p.kill()
+		<-p.gone()
+		return errHung
 	case <-seat.Ended():
-		why = errSaid
+		shut(hold) // or its input would not end
+		if k.goneWithin(p) {
+			return errors.New(p.how()) // most often that was why
+		}
+		k.compel(p)
+		return errSaid
 	case <-k.leaving:
-		why = errAsked
 		k.set(draining, seat)
 		k.drain(p, seat)
 	case <-k.ctx.Done():
-		why = errAsked
 	}
-	k.end(p, seat)
-	return why
+	seat.Close()
+	if !k.goneWithin(p) {
+		k.compel(p)
+	}
+	return errAsked
 }
 
 // drain waits until what was handed to a module came back.
@@ -252,12 +259,8 @@ func (k *keeper) drain(p process, seat Seat) {
 	}
 }
 
-// end ends a program: with the end of its input, then by SIGTERM, then by SIGKILL.
-func (k *keeper) end(p process, seat Seat) {
-	seat.Close()
-	if k.goneWithin(p) {
-		return
-	}
+// compel ends a program that did not end with its input.
+func (k *keeper) compel(p process) {
 	k.log.Warn("the module did not end with its input and is terminated")
 	p.terminate()
 	if k.goneWithin(p) {

@@ -2,6 +2,7 @@ package module
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ func TestSplitWords(t *testing.T) {
 		{line: "a b\xff", err: errText},
 	} {
 		got, err := splitWords(tt.line)
-		if !slices.Equal(got, tt.want) || err != tt.err {
+		if !slices.Equal(got, tt.want) || !errors.Is(err, tt.err) {
 			t.Errorf("splitWords(%q) = %q, %v; want %q, %v", tt.line, got, err, tt.want, tt.err)
 		}
 	}

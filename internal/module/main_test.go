@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package module
 
 import (
@@ -6,6 +8,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/parley-chat/parley/internal/module/hostile"
 )
 
 // launchWord as its only argument makes the test binary the launcher.
@@ -16,5 +20,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, Launch())
 		os.Exit(1)
 	}
+	hostile.Main()
 	goleak.VerifyTestMain(m)
 }

@@ -48,8 +48,9 @@ type Options struct {
 	Log      *slog.Logger
 	Limits   Limits
 
-	start  starter // nil: in a process; for tests of what takes time
-	plain  bool    // without namespaces, as where the system has none
+	start  starter       // nil: in a process; for tests of what takes time
+	plain  bool          // without namespaces, as where the system has none
+	census time.Duration // how often a module's processes are counted; 0: each second
 	jitter func(time.Duration) time.Duration
 }
 

@@ -3,6 +3,7 @@
 package module
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -45,6 +46,7 @@ func shut(hold *os.File) { unix.Shutdown(int(hold.Fd()), unix.SHUT_RDWR) }
 type forks struct {
 	opts  *Options
 	calls chan func() // run by the thread; closed: it ends
+	once  sync.Once   // of closing calls
 	ended chan struct{}
 	plain bool // the thread's: namespaces are not to be had
 }
@@ -63,7 +65,7 @@ func newForks(opts *Options) *forks {
 }
 
 func (f *forks) close() {
-	close(f.calls)
+	f.once.Do(func() { close(f.calls) })
 	<-f.ended
 }
 
@@ -91,7 +93,7 @@ func (f *forks) start(m *module, socket *os.File) (process, error) {
 	defer tells.Close()
 	p := &program{
 		log: f.opts.Log.With("module", m.name.String()), limits: &f.opts.Limits,
-		dead: make(chan struct{}), ended: make(chan struct{}),
+		census: cmp.Or(f.opts.census, time.Second), dead: make(chan struct{}), ended: make(chan struct{}),
 	}
 	files := []*os.File{socket, socket, says, told}
 	done := make(chan struct{})
@@ -104,6 +106,7 @@ func (f *forks) start(m *module, socket *os.File) (process, error) {
 		hears.Close()
 		return nil, err
 	}
+	p.log.Info("the module was started", "pid", p.process.Pid)
 	p.attend(hears)
 	tells.SetWriteDeadline(time.Now().Add(f.opts.Limits.Grace))
 	if err := json.NewEncoder(tells).Encode(job); err != nil {
@@ -127,7 +130,7 @@ func (f *forks) fork(attr *os.ProcAttr, network bool) (*os.Process, bool, error)
 	p, err := os.StartProcess(launcher[0], launcher, attr)
 	if err == nil && why != nil && !f.plain {
 		f.plain = true
-		f.opts.Log.Warn("modules run without namespaces: one that hides its processes can leave them behind", "err", why)
+		f.opts.Log.Warn("modules run without namespaces: one can leave processes behind, and use what is not plain TCP of the network", "err", why)
 	}
 	return p, false, err
 }
@@ -138,6 +141,7 @@ type program struct {
 	contained bool // in a PID namespace: all of it ends with the process
 	log       *slog.Logger
 	limits    *Limits
+	census    time.Duration // how often its processes are counted
 	dead      chan struct{} // closed when the process has ended
 	ended     chan struct{} // closed when nothing is left
 	state     string        // set before ended is closed

@@ -531,7 +531,7 @@ func TestConnectionEndsBeforeTheProgram(t *testing.T) {
 		a.hangUp()
 		a.mu.Unlock()
 		st.after(3 * time.Second)
-		a.wantSeen("input", "term")
+		a.wantSeen("term")
 		st.wantStates("dice running")
 		if st.runs() != 2 {
 			t.Errorf("it was started %d times, want 2", st.runs())

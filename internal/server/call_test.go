@@ -413,3 +413,33 @@ func TestModulesList(t *testing.T) {
 		}
 	}
 }
+
+// A program that ends its sending direction cannot return: its calls fail then, also
+// those that it waits for itself.
+func TestCallsOfHalfClosedProvider(t *testing.T) {
+	for name, changes := range map[string][]func(*setup){"memory": {robots}, "sockets": {robots, onSockets}} {
+		t.Run(name, func(t *testing.T) {
+			h := start(t, changes...)
+			enter := h.text
+			if name == "sockets" {
+				enter = h.textOn
+			}
+			h.account("robot").Close()
+			robot, alice := enter(), enter()
+			robot.ok("login", "robot", "secret")
+			robot.ok("provide", "dice", "0", "0", "")
+			alice.send("dice")
+			robot.want("call", "1", "dice", "")
+			robot.send("ask", "robot", "self")
+			robot.want("call", "2", "self", "robot")
+			robot.send("whoami") // waits for itself
+			if err := robot.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			alice.want("error", "nonfatal", "unhandled", "*")
+			robot.want("error", "nonfatal", "unhandled", "*")
+			robot.want("user", "robot")
+			robot.ended()
+		})
+	}
+}

@@ -120,10 +120,11 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 		return nil, errors.Join(err, s.Shutdown(ctx))
 	}
 	s.runs.start(cfg.Data, opts)
+	s.serveDoors()
 	return s, nil
 }
 
-// openDoors listens first and serves then, so that no door is open before all are.
+// openDoors listens; serveDoors serves then, so that no door is open before all are.
 func (s *Server) openDoors(ctx context.Context, cfg config.Config) error {
 	table := command.NewTable()
 	text := textdoor.New(s.hub, table)
@@ -149,15 +150,16 @@ func (s *Server) openDoors(ctx context.Context, cfg config.Config) error {
 		}
 		opened.from = from
 	}
-	if err := s.startLoops(); err != nil {
-		return err
-	}
+	return s.startLoops()
+}
+
+// serveDoors accepts what has knocked meanwhile, and what comes.
+func (s *Server) serveDoors() {
 	for _, d := range s.doors {
 		if d.from != nil {
 			s.serve.Go(func() { d.listener.Serve(d.from) }) // ended and waited for by Shutdown
 		}
 	}
-	return nil
 }
 
 // startLoops lets loops drive what the doors accept, if any does.

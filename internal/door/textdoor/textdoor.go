@@ -74,6 +74,9 @@ func (t *text) Feed(c *door.Conn, in []byte, fresh int) (used int) {
 	used = t.serveAll(c, in)
 	t.seen = max(t.seen-used, 0)
 	t.serveReturns(in[used:])
+	if c.InputEnded() {
+		t.session.EndCalls() // it cannot return any more
+	}
 	return used
 }
 

@@ -39,6 +39,12 @@ func Main() {
 		os.Exit(2)
 	}
 	time.AfterFunc(patience, func() { os.Exit(99) }) // if all else fails
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM) // which the first process of a namespace would not feel otherwise
+	go func() {                                // ends with the process
+		<-terminated
+		os.Exit(15)
+	}()
 	act()
 	os.Exit(0)
 }
@@ -56,7 +62,8 @@ var acts = map[string]func(){
 	"probe":       func() { provide(Command); serve(probe) },
 	"fork-bomb":   func() { provide(Command); serve(forkBomb) },
 	"fork-tree":   func() { provide(Command); serve(forkTree) },
-	"flood":       func() { provide(Command); serve(flood) },
+	"flood":       func() { provide(Command); serve(func(*call) { flood("nop") }) },
+	"returns":     func() { provide(Command); serve(func(*call) { go flood("return", "0", "nothing") }) },
 	"stubborn":    stubborn,
 	"daemon":      func() { provide(Command); serve(daemon) },
 	"stderr":      func() { provide(Command); chatter(); serve(echo) },
@@ -64,14 +71,14 @@ var acts = map[string]func(){
 	"exit-later":  func() { provide(Command); os.Exit(3) },
 	"exit-called": func() { provide(Command); serve(func(*call) { os.Exit(3) }) },
 	"hang":        func() { provide(Command); serve(func(*call) { select {} }) },
-	"garbage":     func() { provide(Command); serve(func(*call) { io.CopyN(os.Stdout, rand.Reader, 1<<20); select {} }) },
+	"garbage":     func() { provide(Command); serve(func(*call) { io.CopyN(os.Stdout, rand.Reader, 1<<20) }) },
 	"half":        func() { provide(Command); serve(half) },
 	"long-return": func() { provide(Command); serve(longReturn) },
 	"deaf":        func() { provide(Command); select {} },
 	"closes":      func() { provide(Command); serve(closes) },
 	"stops":       func() { provide(Command); serve(stops) },
 	"impostor":    func() { provide(Command); say("login", "alice", "secret"); say("guest", "alice"); serve(echo) },
-	"greedy":      func() { greedy(); serve(echo) },
+	"greedy":      func() { go greedy(); serve(echo) },
 	"forger":      forger,
 	"spoofer":     func() { provide(Command); serve(spoof) },
 }
@@ -126,59 +133,56 @@ func echo(c *call) { c.give(append([]string{"echo"}, c.args...)...) }
 
 // forkBomb starts as many processes as it can.
 func forkBomb(c *call) {
+	c.give("started")
 	started := 0
-	for range mostProcesses {
-		if start(false) == 0 {
-			break
-		}
+	for started < mostProcesses && start(false) != 0 {
 		started++
 	}
 	fmt.Fprintln(os.Stderr, "started", started, "processes")
-	c.give("started", strconv.Itoa(started))
 }
 
 // forkTree does so through processes that end at once, so that nobody knows whose
 // they are.
 func forkTree(c *call) {
+	c.give("started")
 	const loop = `n=0; while [ $n -lt %d ]; do (sleep 60 &); n=$((n+1)); done`
 	attr := &os.ProcAttr{Env: os.Environ()}
 	p, err := os.StartProcess("/bin/sh", []string{"sh", "-c", fmt.Sprintf(loop, mostProcesses)}, attr)
 	if err == nil {
 		p.Wait()
 	}
-	c.give("started")
 }
 
 // start starts a process that sleeps, and gives its number.
 func start(session bool) int {
-	attr := &os.ProcAttr{Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: session}}
+	attr := &syscall.ProcAttr{Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: session}}
 	if session { // with all that could keep the server waiting
-		attr.Files = []*os.File{os.Stdin, os.Stdout, os.Stderr}
+		attr.Files = []uintptr{0, 1, 2}
 	}
-	p, err := os.StartProcess("/bin/sleep", []string{"sleep", "60"}, attr)
+	pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "60"}, attr) // os.StartProcess takes a descriptor for each
 	if err != nil {
 		return 0
 	}
-	return p.Pid
+	return pid
 }
 
 // daemon leaves a process behind that is in a session of its own.
 func daemon(c *call) {
 	c.give("daemon", strconv.Itoa(start(true)))
 	if len(c.args) > 0 {
-		time.Sleep(1500 * time.Millisecond) // it is counted meanwhile
+		time.Sleep(700 * time.Millisecond) // it is counted meanwhile
 		os.Exit(3)
 	}
 }
 
-// flood says more than anybody wants to read.
-func flood(*call) {
-	nops := make([]byte, 0, 64<<10)
-	for len(nops) < cap(nops)-16 {
-		nops = textwire.AppendFrame(nops, "nop")
+// flood says more than anybody wants to read. It ends with the process.
+func flood(fields ...string) {
+	frames := make([]byte, 0, 64<<10)
+	for len(frames) < cap(frames)-100 {
+		frames = textwire.AppendFrame(frames, fields...)
 	}
 	for said := 0; said < 10*mostSaid; {
-		n, err := os.Stdout.Write(nops)
+		n, err := os.Stdout.Write(frames)
 		if err != nil {
 			os.Exit(3)
 		}
@@ -209,14 +213,12 @@ func chatter() {
 func half(c *call) {
 	frame := textwire.AppendFrame(nil, "return", c.number, "half")
 	os.Stdout.Write(frame[:len(frame)-2])
-	select {}
 }
 
 func longReturn(c *call) { c.give("long", strings.Repeat("x", 1<<20)) }
 
 // closes lets go of its socket and lives on.
 func closes(*call) {
-	signal.Ignore(syscall.SIGTERM)
 	syscall.Close(0)
 	syscall.Close(1)
 	select {}
@@ -227,6 +229,7 @@ func stops(*call) {
 	select {} // the first process of a namespace cannot be stopped from within
 }
 
+// greedy wants all names there are. It ends with the process.
 func greedy() {
 	for n := range 10_000 {
 		provide(fmt.Sprintf("%s%d", Command, n))

@@ -3,6 +3,7 @@
 package hostile
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -49,14 +50,18 @@ var probes = map[string]func(args []string) ([]string, error){
 	},
 	"signal": signalTo,
 	"dial":   dial,
-	"listen": func([]string) ([]string, error) { l, err := net.Listen("tcp4", "127.0.0.1:0"); return closed(l, err) },
+	"listen": listen,
 	"files":  func([]string) ([]string, error) { return []string{strconv.Itoa(openAll())}, nil },
 	"memory": memory,
 	"size":   func(args []string) ([]string, error) { return nil, extend(args[0], 2<<30) },
 	"raise": func([]string) ([]string, error) {
 		return nil, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 4096, Max: 4096})
 	},
-	"log": func(args []string) ([]string, error) { _, err := os.Stderr.WriteString(args[0]); return nil, err },
+	"log": func(args []string) ([]string, error) { // a Go string in quotes
+		text, err := strconv.Unquote(args[0])
+		os.Stderr.WriteString(text)
+		return nil, err
+	},
 }
 
 // descriptors lists those that are open, as far as a module could have them.
@@ -68,7 +73,7 @@ func descriptors() (open []string) {
 		}
 		link, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 		kind, _, _ := strings.Cut(link, ":")
-		if kind == "anon_inode" { // of Go's own
+		if kind == "anon_inode" || strings.HasPrefix(link, "/sys/fs/cgroup/") { // of Go's own
 			continue
 		}
 		open = append(open, strconv.Itoa(fd)+" "+kind)
@@ -100,6 +105,14 @@ func signalTo(args []string) ([]string, error) {
 		return nil, err
 	}
 	return nil, syscall.Kill(pid, syscall.Signal(number))
+}
+
+// listen listens by plain TCP: Landlock knows no other.
+func listen([]string) ([]string, error) {
+	var cfg net.ListenConfig
+	cfg.SetMultipathTCP(false)
+	l, err := cfg.Listen(context.Background(), "tcp4", "127.0.0.1:0")
+	return closed(l, err)
 }
 
 func dial(args []string) ([]string, error) {
