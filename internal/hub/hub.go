@@ -235,6 +235,12 @@ func (h *Hub) account(ctx context.Context, name parley.Name) (Account, bool, err
 	return Account{}, false, nil
 }
 
+// Registered tells whether there is an account of a name. It waits for the disk.
+func (h *Hub) Registered(ctx context.Context, name parley.Name) (bool, error) {
+	_, found, err := h.account(ctx, name)
+	return found, err
+}
+
 func errNoUser(called string) *parley.Error {
 	return parley.Errorf(parley.CodeUserNotFound, "there is no user %s", shown(called))
 }

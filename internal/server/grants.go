@@ -1,6 +1,10 @@
 package server
 
 import (
+	"context"
+	"maps"
+	"slices"
+
 	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/internal/config"
 	"github.com/parley-chat/parley/internal/hub"
@@ -23,4 +27,17 @@ func rights(grants config.Grants) map[string]hub.Rights {
 		}
 	}
 	return granted
+}
+
+// warnOfGrants tells of rights that whoever registers a name next would have.
+func (s *Server) warnOfGrants(ctx context.Context, grants config.Grants) {
+	for _, called := range slices.Sorted(maps.Keys(grants)) {
+		name, err := parley.ParseUserName(called)
+		if err != nil || len(grants[called].Rights) == 0 || s.runs.lists(name) {
+			continue
+		}
+		if found, err := s.hub.Registered(ctx, name); err == nil && !found {
+			s.log.Warn("rights are granted to a name that nobody has registered: whoever does will have them", "user", name.String())
+		}
+	}
 }

@@ -22,7 +22,7 @@ func TestKillPolicy(t *testing.T) {
 		{policy: "auto", text: "0.0.0.0:0"},
 		{policy: "anyone", text: "127.0.0.1:0", allowed: true},
 		{policy: "anyone", text: "0.0.0.0:0", allowed: true},
-		{policy: "admin", text: "127.0.0.1:0"}, // nobody is an administrator yet
+		{policy: "admin", text: "127.0.0.1:0"}, // bob is none: see rights_test.go
 		{policy: "never", text: "127.0.0.1:0"},
 	} {
 		t.Run(tt.policy+" "+tt.text, func(t *testing.T) {

@@ -102,5 +102,10 @@ func (m *modules) States() (list []command.ModuleState) {
 	return list
 }
 
+// lists tells whether a module has the name.
+func (m *modules) lists(name parley.Name) bool {
+	return slices.ContainsFunc(m.States(), func(s command.ModuleState) bool { return s.Name.Key() == name.Key() })
+}
+
 // Reload reads the list again; see command.Modules.
 func (m *modules) Reload(ctx context.Context) error { return m.supervisor.Reload(ctx) }

@@ -120,6 +120,7 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 		return nil, errors.Join(err, s.Shutdown(ctx))
 	}
 	s.runs.start(cfg.Data, opts)
+	s.warnOfGrants(ctx, cfg.Grants)
 	s.serveDoors()
 	return s, nil
 }
@@ -236,7 +237,9 @@ func (s *Server) Reload(ctx context.Context, cfg config.Config) error {
 	s.kill.Store(&cfg.Kill)
 	s.grants.Store(&cfg.Grants)
 	s.hub.Grant(rights(cfg.Grants))
-	return s.runs.Reload(ctx)
+	err := s.runs.Reload(ctx)
+	s.warnOfGrants(ctx, cfg.Grants)
+	return err
 }
 
 // killedBy ends the server for a client, if the policy allows it.
