@@ -5,7 +5,7 @@ GO       ?= go
 FUZZTIME ?= 30s
 
 # What kills, cuts off, fills and simulates.
-PROVEN := ./cmd/parley ./internal/store ./internal/powerloss ./internal/proof ./internal/simulation
+PROVEN := ./cmd/parley ./modules ./internal/store ./internal/powerloss ./internal/proof ./internal/simulation
 
 PLATFORMS := $(foreach os,linux darwin windows,$(os)/amd64 $(os)/arm64)
 

@@ -153,6 +153,10 @@ func (t *task) add(s Story, p *prober, o Options) {
 			return
 		}
 	}
+	if s.Granted && p.target.Granted == "" {
+		t.leaveOut(NotChecked, ErrNoGrant.Error())
+		return
+	}
 	if s.Heavy && !o.Heavy {
 		t.leaveOut(NotChecked, "heavy")
 		return

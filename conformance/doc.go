@@ -43,6 +43,9 @@
 //	                    reading where they are silent. What a server must offer for
 //	                    it is seen from its steps (needs.go)
 //	# extension: lines  the same; the server must offer just this
+//	# granted           the story wants an account that the operator has granted the right
+//	                    to provide: {granted} is its name, {password} its password. It may
+//	                    have to be registered, and other stories use it at the same time
 //	# heavy             the story makes work or leaves much behind: not for a
 //	                    server that others use
 //
@@ -132,6 +135,9 @@
 // in the environment:
 //
 //	PARLEY_TEXT=127.0.0.1:7700 PARLEY_LINE=127.0.0.1:7701 go test ./conformance -run TestStories
+//
+// PARLEY_GRANTED and PARLEY_GRANTED_PASSWORD are the account of the stories that
+// want one which may provide commands.
 //
 // With -update it rewrites the expectations.
 package conformance

@@ -24,9 +24,13 @@ var needWords = map[string]string{
 // extensionCommands are the commands of the text door that the published
 // protocol does not have.
 var extensionCommands = []string{
-	"copies", "guest", "help", "history", "join", "leave", "logout", "members", "myrooms",
-	"new", "passwd", "post", "rooms", "say", "tell", "topic", "users",
+	"ask", "copies", "guest", "help", "history", "join", "leave", "logout", "members", "modules", "myrooms",
+	"new", "passwd", "post", "provide", "rooms", "say", "tell", "topic", "users", "withdraw",
 }
+
+// unanswered is a command of ours that has no answer. Nothing tells whether a
+// server knows it; one that knows ask does.
+const unanswered = "return"
 
 // readings stands for our readings of the text protocol where it is silent:
 // they are asked of servers that know our commands too.
@@ -91,7 +95,10 @@ func commandOf(request template) []string {
 	for len(fields) > 2 && fields[0] == "req" {
 		fields = fields[2:]
 	}
-	if isCommand(fields[0]) {
+	switch {
+	case fields[0] == unanswered:
+		return []string{"ask"}
+	case isCommand(fields[0]):
 		return fields[:1]
 	}
 	return nil

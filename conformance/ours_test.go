@@ -20,6 +20,7 @@ import (
 func TestCheckOurServer(t *testing.T) {
 	cfg := config.Default()
 	cfg.Data, cfg.Text, cfg.Line, cfg.Durability = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", "relaxed"
+	cfg.Grants = config.Grants{"robot": {Rights: []string{"provide"}}}
 	s, err := server.Start(t.Context(), cfg, server.Options{
 		Log:  slog.New(slog.DiscardHandler),
 		Hash: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
@@ -34,7 +35,7 @@ func TestCheckOurServer(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	target := conformance.Target{Text: s.Addr("text").String(), Line: s.Addr("line").String()}
+	target := conformance.Target{Text: s.Addr("text").String(), Line: s.Addr("line").String(), Granted: "robot", Password: "tin, and bolts"}
 	for _, tt := range []struct {
 		name    string
 		options conformance.Options

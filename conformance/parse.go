@@ -106,6 +106,8 @@ func (p *parser) note(note string) {
 		p.story.Extension = true
 	case "heavy":
 		p.story.Heavy = true
+	case "granted":
+		p.story.Granted = true
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/parley-chat/parley/wire/textwire"
 )
 
 // A Target is the server that stories are played against.
@@ -20,6 +22,12 @@ type Target struct {
 	// ErrNoDoor for a door that is not there.
 	Dial func(ctx context.Context, door string) (net.Conn, error)
 
+	// Granted is the name of an account to which the operator of the server has
+	// granted the right to provide commands, and Password proves it. Stories
+	// that want one make it, if it is not there, and reports show both. Empty:
+	// there is none.
+	Granted, Password string
+
 	// Patience is how long a step waits for what it expects. 0 means 5 s.
 	Patience time.Duration
 
@@ -30,6 +38,10 @@ type Target struct {
 
 // ErrNoDoor is the error of [Run] when the target lacks a door of the story.
 var ErrNoDoor = errors.New("the server has no such door")
+
+// ErrNoGrant is the error of [Run] when the story wants an account that may
+// provide commands, and the target names none.
+var ErrNoGrant = errors.New("no account is named that may provide commands")
 
 // UniqueSize is the number of characters that make a name fresh.
 const UniqueSize = 6
@@ -50,8 +62,8 @@ func Unique() string {
 
 // Run plays a story against a server. Fresh names end in unique, which has six
 // characters; empty stands for Unique(). Run returns nil if the story came true,
-// a *Failure if it did not, ErrNoDoor if it needs a door that is not there, and
-// another error if it could not be played. Stories may run at the same time.
+// a *Failure if it did not, ErrNoDoor or ErrNoGrant if it needs what is not there,
+// and another error if it could not be played. Stories may run at the same time.
 func Run(ctx context.Context, s Story, target Target, unique string) error {
 	_, err := play(ctx, s, target, unique, false)
 	return err
@@ -99,9 +111,18 @@ func play(ctx context.Context, s Story, target Target, unique string, record boo
 			return p, fmt.Errorf("%s: the %s door: %w", s, door, ErrNoDoor)
 		}
 	}
+	if s.Granted {
+		if target.Granted == "" {
+			return p, fmt.Errorf("%s: %w", s, ErrNoGrant)
+		}
+		p.world.values["granted"], p.world.values["password"] = oneField(target.Granted), oneField(target.Password)
+	}
 	defer p.hangUp()
 	return p, p.steps(s.steps)
 }
+
+// oneField writes a text as it is sent.
+func oneField(text string) string { return string(textwire.Append(nil, text)) }
 
 func (p *player) steps(steps []step) error {
 	for _, s := range steps {

@@ -28,6 +28,7 @@ type Story struct {
 	Clause    string   // where the protocol page says so: the number of a rule, and perhaps of cases
 	Extension bool     // it wants more than the published protocols say
 	Heavy     bool     // it makes much work, or leaves much behind
+	Granted   bool     // it wants an account that may provide commands
 	Doors     []string // the doors that it opens, sorted
 
 	needs []string // what the server must offer for it, if the steps do not show that

@@ -70,7 +70,7 @@ poll() { # room question choice...
 	shift 2
 	for words; do
 		choice=$((choice + 1)) text="$text $choice: $words"
-		printf %s "$words" >"$at/choice$choice"
+		printf %s "$words" >"$at/choice$choice" || { refuse unavailable "the poll cannot be kept"; return; }
 	done
 	answer ok
 	say "$room" "$text"
@@ -81,10 +81,10 @@ vote() { # room choice
 		{ refuse choice_not_found "vote with the number of a choice"; return; }
 	[ ! -e "$at/ended" ] || { refuse poll_ended "this poll has ended"; return; }
 	voter=$(hex "$caller")
-	sed "/^$voter /d" "$at/votes" >"$at/new"
-	[ "$(wc -l <"$at/new")" -lt 1000 ] || { refuse too_many "1000 have voted"; return; }
-	echo "$voter $2" >>"$at/new" && mv "$at/new" "$at/votes" && answer ok ||
-		refuse unavailable "the vote cannot be kept"
+	[ "$(grep -vc "^$voter " "$at/votes")" -lt 1000 ] || { refuse too_many "1000 have voted"; return; }
+	sed "/^$voter /d" "$at/votes" >"$at/new" && echo "$voter $2" >>"$at/new" && mv "$at/new" "$at/votes" ||
+		{ refuse unavailable "the vote cannot be kept"; return; }
+	answer ok
 }
 
 result() { # room
@@ -106,16 +106,20 @@ result() { # room
 # call serves a call whose arguments it is given.
 call() {
 	at=$(hex "$1")
-	case $command,$# in
-	poll,[4-9] | poll,1[0-2] | vote,2 | result,1) [ -n "$at" ] ;;
-	*) false ;; # the server counts the arguments, but not when we are asked
-	esac || { refuse syntax "usage: poll,room,question,choice,choice... or vote,room,number or result,room"; return; }
-	if [ -z "$caller" ]; then
+	case $command,$# in # the server counts the arguments, but not when we are asked
+	poll,[4-9] | poll,1[0-2]) serve=poll ;;
+	vote,2) serve=vote ;;
+	result,1) serve=result ;;
+	*) serve= ;;
+	esac
+	if [ -z "$serve" ] || [ -z "$at" ]; then
+		refuse syntax "usage: poll,room,question,choice,choice... or vote,room,number or result,room"
+	elif [ -z "$caller" ]; then
 		refuse not_logged_in "log in first, or take a name"
 	elif [ ${#at} -gt 240 ]; then
 		refuse request_too_long "a room with a poll has a name of at most 120 bytes"
-	elif [ "$command" = poll ] || [ -d "$at" ]; then
-		"$command" "$@"
+	elif [ $serve = poll ] || [ -d "$at" ]; then
+		$serve "$@"
 	else
 		refuse poll_not_found "there is no poll in $1"
 	fi

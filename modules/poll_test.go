@@ -1,6 +1,7 @@
 package modules_test
 
 import (
+	"encoding/hex"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,7 +117,8 @@ func testHostilePolls(t *testing.T, p *program, dir string) {
 	}
 }
 
-// TestPollsAreBounded: a hundred polls, until one had no vote for a day.
+// TestPollsAreBounded: a hundred polls, until one had no vote for a day, and a
+// thousand votes.
 func TestPollsAreBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -135,5 +137,13 @@ func TestPollsAreBounded(t *testing.T) {
 	}
 	p.check(t, []row{{"alice", call, words("ok")}})
 	p.said(t, "lobby", "alice asks: ? 1: yes 2: no")
+	votes := filepath.Join(dir, hex.EncodeToString([]byte("lobby")), "votes")
+	write(t, votes, strings.Repeat("61 1\n", 999)+"62 1\n")
+	p.check(t, []row{
+		{"c", words("vote", "lobby", "1"), refused("too_many")},
+		{"b", words("vote", "lobby", "2"), words("ok")},
+		{"alice", words("result", "lobby"), words("result", "?", "yes", "999", "no", "1")},
+	})
+	p.said(t, "lobby", "the poll has ended: ? yes: 999 no: 1")
 	p.end(t)
 }

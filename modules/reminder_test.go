@@ -74,22 +74,33 @@ func TestReminder(t *testing.T) {
 	p.end(t)
 }
 
+// remembered is what stands in the file.
+type remembered struct {
+	N    int
+	When time.Time
+	Text string
+}
+
+// remember gives a module that is to run in a directory what it has to know.
+func remember(t *testing.T, dir string, of map[string][]remembered) {
+	t.Helper()
+	data, err := json.Marshal(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "reminders.json"), string(data))
+}
+
 // TestRemindersAreBounded: a thousand, of whomever.
 func TestRemindersAreBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	all := map[string][]map[string]any{}
+	all := map[string][]remembered{}
 	for i := range 1000 {
 		user := fmt.Sprint("user", i/20)
-		all[user] = append(all[user], map[string]any{"N": i, "When": time.Now().Add(time.Hour), "Text": "x"})
+		all[user] = append(all[user], remembered{i, time.Now().Add(time.Hour), "x"})
 	}
-	data, err := json.Marshal(all)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "reminders.json"), data, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	remember(t, dir, all)
 	p := start(t, dir, reminder(t))
 	p.provides(t, reminderCommands...)
 	p.check(t, []row{
@@ -103,26 +114,14 @@ func TestRemindersAreBounded(t *testing.T) {
 }
 
 // TestReminderTells: what is due is told once, also when it became due while the
-// module was not there, and again when the server could not take it.
+// module was not there.
 func TestReminderTells(t *testing.T) {
 	t.Parallel()
-	dir, path := t.TempDir(), reminder(t)
-	p := start(t, dir, path)
+	dir, past, text := t.TempDir(), time.Now().Add(-time.Hour), "tea, \\ and\r\nthé"
+	remember(t, dir, map[string][]remembered{"alice": {{7, past, text}}, "guest": {{3, past, "x"}}})
+	p := start(t, dir, reminder(t))
 	p.provides(t, reminderCommands...)
-	text := "tea, \\ and\r\nthé"
-	p.remind(t, "alice", "1h", "later")
-	p.remind(t, "alice", "1s", text)
-	p.remind(t, "guest", "1s", "x")
-	gone := p.remind(t, "alice", "1s", "forgotten")
-	p.check(t, []row{{"alice", words("forget", gone), words("ok")}})
-	p.end(t)
-	if _, err := os.Stat(filepath.Join(dir, "reminders.json")); err != nil {
-		t.Error(err)
-	}
-
-	p = start(t, dir, path)
-	p.provides(t, reminderCommands...)
-	want := map[string]string{"alice": text, "guest": "x"} // due at nearly the same moment
+	want := map[string]string{"alice": text, "guest": "x"}
 	for range len(want) {
 		got := p.read(t)
 		if len(got) != 5 || got[2] != "tell" || got[4] != want[got[3]] {
@@ -135,33 +134,37 @@ func TestReminderTells(t *testing.T) {
 			p.write(t, "req", got[1], "ok", "", "2026-11-21T15:30:00.000Z")
 		}
 	}
-	if got := p.call(t, "guest", "reminders"); len(got) != 1 {
-		t.Errorf("a reminder that cannot be told stays: %q", got)
+	p.check(t, []row{{"alice", words("reminders"), words("reminders")}, {"guest", words("reminders"), words("reminders")}})
+	if n := p.remind(t, "alice", "1h", "later"); n != "8" {
+		t.Errorf("the reminder behind 7 has the number %s", n)
 	}
-	list := p.call(t, "alice", "reminders")
-	if len(list) != 4 || list[3] != "later" {
-		t.Errorf("after one was told reminders gives %q", list)
+	p.end(t)
+
+	p = start(t, dir, reminder(t))
+	p.provides(t, reminderCommands...)
+	if list := p.call(t, "alice", "reminders"); len(list) != 4 || list[3] != "later" {
+		t.Errorf("after a restart reminders gives %q", list)
 	}
 	p.end(t)
 }
 
-// TestReminderAgain: a reminder whose answer did not come is told after a restart.
+// TestReminderAgain: what was told and not answered is told after a restart, and
+// what the server could not take is not forgotten.
 func TestReminderAgain(t *testing.T) {
 	t.Parallel()
-	dir, path := t.TempDir(), reminder(t)
-	p := start(t, dir, path)
-	p.provides(t, reminderCommands...)
-	p.remind(t, "alice", "1s", "x")
+	dir := t.TempDir()
+	remember(t, dir, map[string][]remembered{"alice": {{1, time.Now(), "x"}}})
 	for range 2 {
+		p := start(t, dir, reminder(t))
+		p.provides(t, reminderCommands...)
 		if got := p.read(t); len(got) != 5 || got[2] != "tell" || got[4] != "x" {
 			t.Fatalf("the module says %q", got)
 		}
 		p.end(t)
-		p = start(t, dir, path)
-		p.provides(t, reminderCommands...)
 	}
-	got := p.read(t)
-	p.write(t, "req", got[1], "error", "nonfatal", "unavailable", "the disk is full")
+	p := start(t, dir, reminder(t))
+	p.provides(t, reminderCommands...)
+	p.write(t, "req", p.read(t)[1], "error", "nonfatal", "unavailable", "the disk is full")
 	if got := p.call(t, "alice", "reminders"); len(got) != 4 {
 		t.Errorf("a reminder that the server could not take is gone: %q", got)
 	}
@@ -173,9 +176,7 @@ func TestReminderBrokenFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	name := filepath.Join(dir, "reminders.json")
-	if err := os.WriteFile(name, []byte(`{"alice": [`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, name, `{"alice": [`)
 	p := start(t, dir, reminder(t))
 	if err := p.cmd.Wait(); err == nil {
 		t.Error("it ends well although its file is broken")

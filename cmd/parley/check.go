@@ -46,9 +46,11 @@ const exitNotKept = 1
 
 type checkFlags struct {
 	conformance.Options
-	patience time.Duration
-	run      string
-	json     bool
+	patience     time.Duration
+	run          string
+	json         bool
+	granted      string
+	passwordFile string
 }
 
 func newCheckCommand() *cobra.Command {
@@ -77,6 +79,8 @@ func newCheckCommand() *cobra.Command {
 	flags.BoolVar(&f.Heavy, "heavy", false, "also what makes much work and leaves much behind")
 	flags.BoolVar(&f.Chunks, "chunks", false, "line protocol: the server takes one write for one message, whatever a first look says")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object, at the end")
+	flags.StringVar(&f.granted, "granted", "", "account that may provide commands; its password comes from --password-file or PARLEY_PASSWORD")
+	flags.StringVar(&f.passwordFile, "password-file", "", "file with the password for --granted")
 	flags.StringVar(&f.run, "run", "", "only what matches this regular expression: clauses, titles of rules, names of stories")
 	flags.DurationVar(&f.patience, "patience", 5*time.Second, "how long to wait for what should come")
 	flags.IntVar(&f.Parallel, "parallel", 4, "how many stories are played at the same time")
@@ -113,10 +117,15 @@ func (f *checkFlags) complete(target *conformance.Target) error {
 		return errors.New("--patience, --limit and --parallel must be above zero")
 	}
 	target.Patience = f.patience
+	var err error
+	if target.Granted = f.granted; f.granted != "" {
+		if target.Password, err = consolePassword(f.passwordFile); err != nil {
+			return err
+		}
+	}
 	if f.run == "" {
 		return nil
 	}
-	var err error
 	f.Match, err = regexp.Compile(f.run)
 	if err != nil {
 		return fmt.Errorf("--run: %w", err)

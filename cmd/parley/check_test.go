@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,10 +27,15 @@ func checkProgram(t *testing.T, args ...string) (code int, out, errs string) {
 // rules with many passwords, which are hashed with care here, are left to the
 // tests of the conformance package.
 func TestCheckOurs(t *testing.T) {
-	c := serveChild(t, t.TempDir(), "--durability", "relaxed", "--kill", "never")
+	settings := filepath.Join(t.TempDir(), "parley.toml")
+	if err := os.WriteFile(settings, []byte("[grants.robot]\nrights = ['provide']\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PARLEY_PASSWORD", "a robot's")
+	c := serveChild(t, t.TempDir(), "--durability", "relaxed", "--kill", "never", "--config", settings)
 	defer c.stop(syscall.SIGTERM)
 	urls := []string{"text://" + c.text, "line://" + c.line}
-	code, out, errs := checkProgram(t, append(urls, "--patience", "20s", "--run", `^(1\.1\.[1347] |1\.3\.(19|20) |1\.6\.(3|8|9|13) |2\.[134])`)...)
+	code, out, errs := checkProgram(t, append(urls, "--granted", "robot", "--patience", "20s", "--run", `^(1\.1\.[1347] |1\.4\.[12] |1\.3\.(19|20) |1\.6\.(3|8|9|13) |2\.[134])`)...)
 	if code != 0 || errs != "" || !strings.Contains(out, " rules kept, 0 broken, in ") {
 		t.Errorf("exit %d, errors %q, out %s", code, errs, out)
 	}

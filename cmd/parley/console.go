@@ -37,11 +37,14 @@ the console waits until everything is answered. It exits with
 Line protocol: the first line is the screen name, unless --name gives it.
 
 Text protocol: type command,argument,argument; spaces count, \, is a comma and \\
-a backslash inside an argument. Every command is sent under req with an ID, so
-that its answer is known among the pushes, and shown without it; a command that
-begins with req is sent as it is. Off a terminal, control characters in what the
-server sends are written \n, \r, \t or \u001b, and bytes that are not UTF-8 \xff.
---name logs in with the password, or as a guest without one.
+a backslash inside an argument. Or type /command word "two words": then words are
+arguments, and commas and backslashes nothing special; inside quotes \" is a quote
+and \\ a backslash. Every command is sent under req with an ID, so that its answer
+is known among the pushes, and shown without it; a command that begins with req is
+sent as it is, and so is return, which answers what somebody asks (the push call)
+and has no answer itself. Off a terminal, control characters in what the server
+sends are written \n, \r, \t or \u001b, and bytes that are not UTF-8 \xff. --name
+logs in with the password, or as a guest without one.
 
 A password comes from --password-file, the environment variable PARLEY_PASSWORD,
 or --ask-password, never from the command line. To a server of the line protocol

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/parley-chat/parley"
@@ -15,8 +16,11 @@ var provide = &Command{
 	Needs: Named,
 	Help:  "offers a command to everyone, which this session serves",
 	Now: func(r *Request) ([]string, error) {
-		if r.Table.byName[r.Args[0]] != nil {
-			return nil, parley.Errorf(parley.CodeNameTaken, "the server has a command %s of its own; choose another name", r.Args[0])
+		if !r.Session.May(hub.Provide) {
+			return nil, hub.ErrMayNotProvide
+		}
+		if name := r.Args[0]; r.Table.byName[name] != nil || slices.Contains(answers[:], name) || slices.Contains(pushes[:], name) {
+			return nil, parley.Errorf(parley.CodeNameTaken, "%s is a word of the server's own; choose another name", name)
 		}
 		least, errLeast := strconv.Atoi(r.Args[1])
 		most, errMost := strconv.Atoi(r.Args[2])
@@ -26,6 +30,9 @@ var provide = &Command{
 		return ok, r.Session.Provide(hub.Offer{Command: r.Args[0], Least: least, Most: most, Help: r.Args[3]})
 	},
 }
+
+// answers lists words that begin an answer, and are no commands (1.2.9).
+var answers = [...]string{"ok", "error"}
 
 // anyNumber is the most arguments of a command that takes as many as fit.
 const anyNumber = -1

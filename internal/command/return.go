@@ -46,7 +46,11 @@ func returnedError(values []string) *parley.Error {
 	if len(values) < 3 || !isType(values[1]) {
 		return parley.Errorf(parley.CodeUnhandled, "the program returned an error without a type and an info")
 	}
-	return &parley.Error{Code: parley.Code(values[1]), Message: values[2]}
+	info := values[2]
+	if info == "" {
+		info = values[1] // there always is one
+	}
+	return &parley.Error{Code: parley.Code(values[1]), Message: info}
 }
 
 // isType tells whether a word can be the type of an error.

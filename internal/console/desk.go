@@ -84,8 +84,9 @@ func (d *desk) notice(line string, _ int, key rune) (string, int, bool) {
 // historyEntries is how many lines a history keeps.
 const historyEntries = 500
 
-// secrets matches commands of the text protocol that carry a password.
-var secrets = regexp.MustCompile(`^(req,[^,]*,)*(login|register|passwd),`)
+// secrets matches commands of the text protocol that carry a password. Behind a
+// slash it matches more than those, for quotes are not looked at.
+var secrets = regexp.MustCompile(`^(req,[^,]*,)*(login|register|passwd),|^/.*\b(login|register|passwd)\b`)
 
 // A history remembers commands, latest first, but none with a password in it.
 // It is a term.History.

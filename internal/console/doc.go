@@ -13,8 +13,8 @@
 //  1. Nothing that a server sends reaches a terminal or a pipe with a control
 //     character in it: what is shown of it passes shown or escaped first.
 //  2. However the session ends, the terminal is back in the state it had.
-//  3. Exit code 0 of a pipe means that the server answered everything that was
-//     typed, with no error among the answers.
+//  3. Exit code 0 of a pipe means that the server served everything that was
+//     typed, and answered what has an answer, with no error among the answers.
 //  4. A half-typed line is never taken for the answer to another question: it
 //     is taken away, kept, and given back.
 //  5. Run returns only after every goroutine it started has ended, but for one

@@ -248,7 +248,8 @@ func textServe(got func(string)) func(net.Conn) {
 	}
 }
 
-// textCommand answers one command, behind the fields that req puts first.
+// textCommand answers one command, behind the fields that req puts first. Only to
+// somebody with a name it knows return.
 func textCommand(c net.Conn, fields, before []string, user *string) (more bool) {
 	reply := func(fields ...string) { c.Write(textwire.AppendFrame(nil, append(before, fields...)...)) }
 	push := func(fields ...string) { c.Write(textwire.AppendFrame(nil, fields...)) }
@@ -288,10 +289,16 @@ func textCommand(c net.Conn, fields, before []string, user *string) (more bool) 
 		push("room", "lobby", "bob", "1-1", "2026-01-02T03:04:05.678Z", "hi, there\n\x1b[2Jall")
 		reply("ok")
 		push("joined", "lobby", "carol")
+	case "ring": // somebody asks
+		push("call", "7", "light", "alice", "on", "a, b")
+		reply("ok")
 	case "hang":
 	case "die":
 		return false
 	default:
+		if fields[0] == returnWord && *user != "" {
+			return true
+		}
 		reply("error", "nonfatal", "command_not_found", "no such command: "+fields[0])
 	}
 	return true

@@ -5,6 +5,8 @@ const (
 	menuWord = "M"
 	exitWord = "exit"
 	killWord = "kill" // of the line protocol: ends the server
+	// returnWord is the command of the text protocol that has no answer.
+	returnWord = "return"
 )
 
 const lineMenu = `Menu
@@ -23,11 +25,14 @@ const lineMenu = `Menu
 const textMenu = `Menu
   A command is COMMAND,ARGUMENT,ARGUMENT... and spaces count. A comma inside an
   argument is written \, and a backslash \\. Lines that begin with * are not
-  answers: others caused them.
+  answers: others caused them. Words work too: /COMMAND WORD "TWO WORDS" is
+  COMMAND,WORD,TWO WORDS.
   register,USER,PASSWORD   make an account
   login,USER,PASSWORD      speak as its user
   whoami                   which user this is
   send,USER,text,MESSAGE   say something to one user
+  ask,USER,COMMAND         ask a user's program, or who sits there, for an answer
+  return,N,ANSWER          answer what somebody asks, which is shown with its N
   nop                      nothing; it keeps the connection
   help                     the other commands, if the server has them
   exit                     end

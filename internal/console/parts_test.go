@@ -248,12 +248,12 @@ func isSafe(s string) bool {
 func TestShownIsSafe(t *testing.T) {
 	hostile := rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(rapid.SliceOf(rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
-			"\x1b[2J", "\n", "\r", "\u009b", "\u2028", "\xff", "\t", "\x00", "room", "history", "help", "left", "text",
+			"\x1b[2J", "\n", "\r", "\u009b", "\u2028", "\xff", "\t", "\x00", "room", "history", "help", "left", "text", "call",
 		}))).Draw(t, "parts"), "")
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		fields := rapid.SliceOfN(hostile, 1, 9).Draw(t, "fields")
-		fields[0] = rapid.SampledFrom([]string{fields[0], "room", "send", "help", "history", "topic", "left", "told"}).Draw(t, "head")
+		fields[0] = rapid.SampledFrom([]string{fields[0], "room", "send", "help", "history", "topic", "left", "told", "call"}).Draw(t, "head")
 		if s := escaped(fields); !isSafe(s) || strings.Contains(s, "\t") {
 			t.Fatalf("escaped(%q) = %q", fields, s)
 		}
@@ -298,6 +298,10 @@ func TestPushLines(t *testing.T) {
 		{"left,lobby,bob,", "* bob left lobby:"},
 		{"topic,lobby,bob,tea", "* bob set the topic of lobby: tea"},
 		{"deleted,lobby,bob", "* bob deleted the room lobby"},
+		{`call,7,light,bob,on,a\, b`, `* bob asks: light,on,a\, b  (answer with return,7,ANSWER)`},
+		{"call,7,help,", "* somebody without a name asks: help  (answer with return,7,ANSWER)"},
+		{"call,7,a\nb\x1b,c\rd,\x07", `* c�d asks: a\nb\u001b,\u0007  (answer with return,7,ANSWER)`},
+		{"call,7,light", "* call,7,light"},
 		{"room,too,few", "* room,too,few"},
 		{"a,b", "* a,b"},
 		{"", "* "},
@@ -335,13 +339,13 @@ func TestAnswerLines(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	var h history
-	for _, line := range []string{"whoami", "", "login,bob,secret", "req,1,register,bob,secret", "req,1,req,2,passwd,a,b", "nop", "nop", "send,bob,login,x"} {
+	for _, line := range []string{"whoami", "", "login,bob,secret", "req,1,register,bob,secret", "req,1,req,2,passwd,a,b", "nop", "nop", "/login bob secret", `/req 1 "login" bob secret`, "send,bob,login,x", "/send bob login", "/dice 2d6"} {
 		h.Add(line)
 	}
 	h.off = true
 	h.Add("Y")
-	want := []string{"whoami", "nop", "send,bob,login,x"}
-	if !slices.Equal(h.entries, want) || h.At(0) != want[2] {
+	want := []string{"whoami", "nop", "send,bob,login,x", "/dice 2d6"} // nor what may hold a password behind a slash
+	if !slices.Equal(h.entries, want) || h.At(0) != want[3] {
 		t.Errorf("the history holds %q, want %q", h.entries, want)
 	}
 	h.off = false

@@ -21,7 +21,7 @@ type requests struct {
 	last   int                // number of the ID given last
 	list   []*want            // in the order in which they were made
 	byID   map[string][]*want // the same, oldest first
-	bare   int                // typed without an ID, and no nop behind them yet
+	bare   int                // sent without an ID, and no nop behind them yet
 }
 
 // A want is one request.

@@ -67,6 +67,9 @@ func answerLines(fields []string) string {
 
 // pushLines shows to a person what others caused.
 func pushLines(fields []string) string {
+	if isCall(fields) {
+		return callLine(fields)
+	}
 	prefix, text, ok := pushWords(fields)
 	if !ok {
 		return "* " + escaped(fields)
@@ -76,6 +79,19 @@ func pushLines(fields []string) string {
 		return strings.TrimRight("* "+prefix, " ")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// isCall tells whether a push wants an answer: somebody asks for a command.
+func isCall(fields []string) bool { return fields[0] == "call" && len(fields) >= 4 }
+
+// callLine says who asks what, and how to answer.
+func callLine(f []string) string {
+	caller := shown(f[3])
+	if caller == "" {
+		caller = "somebody without a name"
+	}
+	asked := escaped(append([]string{f[2]}, f[4:]...))
+	return fmt.Sprintf("* %s asks: %s  (answer with return,%s,ANSWER)", caller, asked, escaped(f[1:2]))
 }
 
 // pushWords puts the pushes of our server into words: a prefix of one line, and

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/wire/textwire"
@@ -93,44 +94,61 @@ func (t *text) typed(in input) {
 		return
 	}
 	if t.s.opts.Raw {
-		t.raw(in.text)
+		t.bare(in.text)
 		return
 	}
-	switch in.text {
+	line := in.text
+	if behind, ok := strings.CutPrefix(line, slashMark); ok {
+		var err error
+		if line, err = slashed(behind); err != nil {
+			t.s.refuse(fmt.Sprintf("not sent: %v", err))
+			return
+		}
+	}
+	switch line {
 	case "":
-		return
 	case menuWord:
 		t.s.show(textMenu)
-		return
 	case exitWord:
 		t.end()
-		return
-	}
-	fields, err := textwire.Parse([]byte(in.text), mostFields)
-	switch {
-	case errors.Is(err, textwire.ErrNotUTF8), errors.Is(err, textwire.ErrLoneBackslash):
-		t.s.refuse(fmt.Sprintf("not sent: %v", err))
-	case fields[0] == "req" && len(fields) > 1:
-		t.wants.addTyped(fields[1], time.Now())
-		t.frame([]byte(in.text))
 	default:
-		t.request(wrapped, []byte(in.text))
+		t.command(line)
 	}
 }
 
-// raw sends what was typed, and nothing tells which answer is whose. Since
-// answers come in order, the answer to a nop behind a number of requests
-// answers them all.
-func (t *text) raw(data string) {
+// command sends the data of a request.
+func (t *text) command(data string) {
+	fields, err := textwire.Parse([]byte(data), mostFields)
+	switch {
+	case errors.Is(err, textwire.ErrNotUTF8), errors.Is(err, textwire.ErrLoneBackslash):
+		t.s.refuse(fmt.Sprintf("not sent: %v", err))
+	case under(fields)[0] == returnWord:
+		t.bare(data)
+	case fields[0] == "req" && len(fields) > 1:
+		t.wants.addTyped(fields[1], time.Now())
+		t.frame([]byte(data))
+	default:
+		t.request(wrapped, []byte(data))
+	}
+}
+
+// bare sends data as it is, when nothing will tell whether it was answered: raw,
+// and a return, which has no answer. Since answers come in order, the answer to a
+// nop behind a number of requests tells that they are all served.
+func (t *text) bare(data string) {
 	t.frame([]byte(data))
-	if t.s.person {
-		return
+	if t.s.person && t.s.opts.Raw {
+		return // who sees all there is
 	}
 	t.wants.bare++
 	if t.wants.bare >= mostOpen {
-		t.request(hidden, []byte("nop"))
-		t.wants.bare = 0
+		t.serveBare()
 	}
+}
+
+func (t *text) serveBare() {
+	t.request(hidden, []byte("nop"))
+	t.wants.bare = 0
 }
 
 // end ends the session once everything is answered.
@@ -138,9 +156,9 @@ func (t *text) end() {
 	t.s.inputOver = true
 	if t.s.person {
 		t.s.leave()
-	} else if t.wants.bare > 0 {
-		t.request(hidden, []byte("nop"))
-		t.wants.bare = 0
+	}
+	if t.wants.bare > 0 {
+		t.serveBare()
 	}
 	t.settle()
 }
@@ -210,7 +228,7 @@ func (t *text) frameIn(data []byte) {
 			return
 		}
 	}
-	isError := fields[0] == "error" || t.s.opts.Raw && under(fields)[0] == "error"
+	isError := under(fields)[0] == "error"
 	if isError {
 		t.s.failed = true
 		if isBrokenFrame(fields) {

@@ -319,7 +319,11 @@ func (c *Conn) endInput() {
 	if c.mayFeed() || c.protocol.ReadsAhead(c) {
 		c.take(nil)
 	}
+	c.inputOver()
 }
+
+// inputOver tells the protocol that nothing more is read.
+func (c *Conn) inputOver() { c.hand(func() { c.protocol.InputOver(c) }) }
 
 // stop tells whether all that was read is answered, or cannot be. Then nothing
 // more begins.
@@ -355,10 +359,15 @@ func (c *Conn) take(fresh []byte) {
 	switch left := in[used:]; {
 	case len(left) == 0:
 		c.rest = nil
+	case len(c.rest) > 0 && len(left) > little:
+		c.rest = left // copied for each request that waits, it would be copied often
 	case used > 0 || len(c.rest) == 0:
 		c.rest = append([]byte(nil), left...)
 	}
 }
+
+// little is how many bytes are better copied than kept where more lay before them.
+const little = 4 << 10
 
 // hand runs one result, or a method of the protocol. A panic costs the
 // connection.

@@ -41,6 +41,8 @@ func (e *echo) Feed(c *door.Conn, in []byte, _ int) (used int) {
 
 func (e *echo) ReadsAhead(*door.Conn) bool { return false }
 
+func (e *echo) InputOver(*door.Conn) {}
+
 func (e *echo) serve(c *door.Conn, line string) {
 	switch line {
 	case "panic":

@@ -13,6 +13,9 @@ type Protocol interface {
 	// ReadsAhead tells whether the driver should read, and feed, even while the
 	// connection waits: the protocol bounds what it keeps then.
 	ReadsAhead(c *Conn) bool
+	// InputOver is called when nothing more is read: the peer has stopped sending,
+	// or the connection is ending. It may be called twice.
+	InputOver(c *Conn)
 	// Deadline is called when the time of c.SetDeadline has come.
 	Deadline(c *Conn)
 	// Farewell says why we end the connection; what it answers still leaves.

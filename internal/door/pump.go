@@ -134,12 +134,12 @@ func (p *pump) endInput() {
 // said, all of it leaves, and the protocol hears of the end.
 func (p *pump) finish(gone bool) {
 	c := p.conn
-	if gone {
+	p.turn.Lock()
+	if c.gone = gone; gone {
 		c.outbox.drop()
-		p.turn.Lock()
-		c.gone = true
-		p.turn.Unlock()
 	}
+	c.inputOver()
+	p.turn.Unlock()
 	p.await(c.stop)
 	if !gone {
 		p.turn.Lock()

@@ -277,6 +277,7 @@ func (s *socket) move() bool {
 		if s.conn.gone {
 			s.forget()
 		}
+		c.inputOver()
 		s.stage = draining
 	case draining:
 		if !c.stop() {

@@ -35,8 +35,8 @@ func (s *Session) callAny(c Call, one *handed) {
 	const looks = 2 // one may end while another begins
 	for range looks {
 		for left := s.hub.providers(c.Command); len(left) > 0; {
-			callee := slices.MinFunc(left, func(a, b *Session) int { return a.Calls() - b.Calls() })
-			err := s.hand(callee, c, one)
+			callee := slices.MinFunc(left, func(a, b provider) int { return a.Calls() - b.Calls() })
+			err := s.hand(callee.Session, c, one)
 			if err == nil {
 				return
 			}
@@ -51,7 +51,7 @@ func (s *Session) callAny(c Call, one *handed) {
 }
 
 // providers gives a list that is never changed.
-func (h *Hub) providers(command string) []*Session {
+func (h *Hub) providers(command string) []provider {
 	h.offers.mu.RLock()
 	defer h.offers.mu.RUnlock()
 	if at := h.offers.byCommand[command]; at != nil {
@@ -99,7 +99,7 @@ func (s *Session) hand(to *Session, c Call, one *handed) error {
 	if u := s.user.Load(); u != nil {
 		e.Caller = u.Name
 	}
-	if !to.takesCalls() {
+	if !to.dialect.Load().Calls || to.deaf.Load() {
 		return parley.ErrOffline
 	}
 	var err error
@@ -109,11 +109,11 @@ func (s *Session) hand(to *Session, c Call, one *handed) error {
 	run := s.hub.newRun()
 	run.add(e, nil)
 	run.put(to)
+	if to.deaf.Load() {
+		to.callee().end() // it went deaf meanwhile
+	}
 	return nil
 }
-
-// takesCalls tells whether the session's door has words for a call.
-func (s *Session) takesCalls() bool { return s.dialect.Load().Calls }
 
 // absence is what is said to somebody who calls a user that is not online.
 type absence struct {

@@ -160,6 +160,7 @@ func (c *callee) end() {
 // EndCalls fails the calls that the session has in hand, and takes back what it
 // offers: the program says nothing any more.
 func (s *Session) EndCalls() {
+	s.deaf.Store(true)
 	if c := s.called.Load(); c != nil {
 		s.Drain()
 		c.end()

@@ -23,21 +23,30 @@ type offers struct {
 	programs  map[string]*program // by the keys of the providers' names
 }
 
-// offered is an offer with those who provide it, the latest last.
+// offered is a command with those who provide it, the latest last. The list is
+// never changed, but replaced.
 type offered struct {
-	Offer
-	providers []*Session
+	providers []provider
 }
 
+// provider is a session, and how it describes the command.
+type provider struct {
+	*Session
+	Offer
+}
+
+// ErrMayNotProvide refuses a session that was not granted Provide.
+var ErrMayNotProvide = parley.Errorf(parley.CodeForbidden, "providing commands needs a right; the operator can grant it")
+
 // Provide offers a command from this session, or describes it anew.
-// ErrNotLoggedIn, CodeForbidden, CodeSyntax, CodeTooMany.
+// ErrNotLoggedIn, ErrMayNotProvide, CodeSyntax, CodeTooMany.
 func (s *Session) Provide(o Offer) error {
 	u, err := s.named()
 	switch {
 	case err != nil:
 		return err
 	case !s.May(Provide):
-		return parley.Errorf(parley.CodeForbidden, "providing commands needs a right; the operator can grant it")
+		return ErrMayNotProvide
 	}
 	if err := s.hub.checkOffer(o); err != nil {
 		return err
@@ -56,8 +65,7 @@ func (s *Session) Provide(o Offer) error {
 		at = &offered{}
 		all.byCommand[o.Command] = at
 	}
-	at.Offer = o
-	at.providers = append(without(at.providers, s), s)
+	at.providers = append(at.except(s), provider{s, o})
 	c := s.callee()
 	c.mu.Lock()
 	c.program = all.program(u.Name)
@@ -65,6 +73,19 @@ func (s *Session) Provide(o Offer) error {
 	c.mu.Unlock()
 	return nil
 }
+
+// except gives a copy of the list without a session.
+func (at *offered) except(s *Session) (list []provider) {
+	for _, p := range at.providers {
+		if p.Session != s {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// latest gives the description that counts.
+func (at *offered) latest() Offer { return at.providers[len(at.providers)-1].Offer }
 
 func (all *offers) program(name parley.Name) *program {
 	p := all.programs[name.Key()]
@@ -77,7 +98,7 @@ func (all *offers) program(name parley.Name) *program {
 
 // checkOffer holds an offer against clause 1.4.1.
 func (h *Hub) checkOffer(o Offer) error {
-	most := h.limits.Fields - 4 // with call, number, command and caller before them
+	most := min(mostArguments, h.limits.Fields-4) // call, number, command and caller stand before them
 	switch {
 	case !isCommandName(o.Command):
 		return parley.Errorf(parley.CodeSyntax, "a command has 1 to %d of the characters a-z, A-Z, 0-9, _ and -, and begins with a letter", longestCommand)
@@ -88,6 +109,9 @@ func (h *Hub) checkOffer(o Offer) error {
 	}
 	return nil
 }
+
+// mostArguments is how many a program's command may take.
+const mostArguments = 1000
 
 // longestCommand is how many characters the name of a command may have.
 const longestCommand = 32
@@ -107,7 +131,7 @@ func (s *Session) Withdraw(command string) error {
 	all := &s.hub.offers
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if at := all.byCommand[command]; at == nil || !slices.Contains(at.providers, s) {
+	if at := all.byCommand[command]; at == nil || len(at.except(s)) == len(at.providers) {
 		return parley.Errorf(parley.CodeCommandNotFound, "this session does not provide %s", shown(command))
 	}
 	all.withdraw(s, command)
@@ -120,7 +144,7 @@ func (all *offers) withdraw(s *Session, command string) {
 	if at == nil {
 		return
 	}
-	if at.providers = without(at.providers, s); len(at.providers) == 0 {
+	if at.providers = at.except(s); len(at.providers) == 0 {
 		delete(all.byCommand, command)
 	}
 	c := s.callee()
@@ -163,7 +187,7 @@ func (s *Session) Offered(command string) (Offer, bool) {
 	if at == nil {
 		return Offer{}, false
 	}
-	return at.Offer, true
+	return at.latest(), true
 }
 
 // Offers lists the commands of programs by their names.
@@ -172,7 +196,7 @@ func (h *Hub) Offers() []Offer {
 	defer h.offers.mu.RUnlock()
 	list := make([]Offer, 0, len(h.offers.byCommand))
 	for _, at := range h.offers.byCommand {
-		list = append(list, at.Offer)
+		list = append(list, at.latest())
 	}
 	slices.SortFunc(list, func(a, b Offer) int { return strings.Compare(a.Command, b.Command) })
 	return list

@@ -19,6 +19,7 @@ type Session struct {
 	user    atomic.Pointer[user] // nil: nobody
 	dialect atomic.Pointer[Dialect]
 	called  atomic.Pointer[callee] // nil: it was never called
+	deaf    atomic.Bool            // it says nothing any more, and so cannot return
 
 	rooms []*room // in which the session is: guarded by Hub.mu
 }

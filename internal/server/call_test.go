@@ -233,7 +233,7 @@ func TestProvideIsRefused(t *testing.T) {
 		{"least below zero", robot, []string{"dice", "-1", "1", "h"}, "syntax"},
 		{"most below least", robot, []string{"dice", "2", "1", "h"}, "syntax"},
 		{"most below any number", robot, []string{"dice", "0", "-2", "h"}, "syntax"},
-		{"more than fit", robot, []string{"dice", "0", "1021", "h"}, "syntax"},
+		{"more than fit", robot, []string{"dice", "0", "1001", "h"}, "syntax"},
 		{"two lines of help", robot, []string{"dice", "0", "1", "a\nb"}, "syntax"},
 		{"long help", robot, []string{"dice", "0", "1", strings.Repeat("h", 201)}, "syntax"},
 	} {

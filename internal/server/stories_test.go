@@ -36,6 +36,7 @@ func storyServer(t *testing.T) *server.Server {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Data, cfg.Text, cfg.Line, cfg.Durability = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", "relaxed"
+	cfg.Grants = config.Grants{"robot": {Rights: []string{"provide"}}}
 	s, err := server.Start(t.Context(), cfg, server.Options{
 		Log:  slog.New(slog.DiscardHandler),
 		Hash: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
@@ -55,6 +56,7 @@ func storyServer(t *testing.T) *server.Server {
 
 func playStories(t *testing.T, target conformance.Target) {
 	t.Helper()
+	target.Granted, target.Password = "robot", "tin, and bolts"
 	stories, err := conformance.Load()
 	if err != nil {
 		t.Fatal(err)

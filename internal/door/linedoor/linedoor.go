@@ -179,6 +179,9 @@ func (l *line) ReadsAhead(c *door.Conn) bool {
 	return l.mode == chunkMode && len(l.queue) < c.Limits().LineQueue
 }
 
+// InputOver changes nothing: what was read is still served.
+func (l *line) InputOver(*door.Conn) {}
+
 // setDeadline asks for the earlier of the two deadlines: of the name, and of
 // the message that is held in chunk mode.
 func (l *line) setDeadline() {

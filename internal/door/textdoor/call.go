@@ -18,9 +18,10 @@ func (t *text) makeCall(c *command.Command, r *command.Request) (made hub.Call, 
 	return made, err
 }
 
-// call hands a call over, and answers with what is returned.
-func (t *text) call(call command.Call, c hub.Call) {
-	t.conn.Call(c.Size, func(done func(func() []byte)) {
+// call hands a call over, and answers with what is returned. Size is of the
+// request.
+func (t *text) call(call command.Call, c hub.Call, size int) {
+	t.conn.Call(size, func(done func(func() []byte)) {
 		t.session.Call(c, func(values []string, err error) {
 			done(func() []byte { return t.reply(call, values, err) })
 		})
@@ -41,8 +42,13 @@ func (t *text) ReadsAhead(c *door.Conn) bool {
 	return t.session.Calls() > 0 && c.Kept() < c.Limits().PostBytesInFlight
 }
 
-// startOfReturn is what the data of a return begins with.
-var startOfReturn = []byte("return,")
+// InputOver ends the calls that the session has in hand: it cannot return any more.
+func (t *text) InputOver(*door.Conn) { t.session.EndCalls() }
+
+// mayBeReturn tells whether the data of a frame should be looked at closer.
+func mayBeReturn(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("return,")) || bytes.HasPrefix(data, []byte("req,")) && bytes.Contains(data, []byte(",return,"))
+}
 
 // serveReturns serves the returns among the frames that wait. When they are fed
 // again in their turn, their calls are over, and nothing happens.
@@ -55,7 +61,7 @@ func (t *text) serveReturns(waiting []byte) {
 		if err != nil || size == 0 {
 			return // in its turn
 		}
-		if bytes.HasPrefix(data, startOfReturn) {
+		if mayBeReturn(data) {
 			if call, request, err := t.read(data); err == nil && call.Command.Take != nil {
 				t.take(call.Command, request)
 			}

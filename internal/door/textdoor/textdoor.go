@@ -74,9 +74,6 @@ func (t *text) Feed(c *door.Conn, in []byte, fresh int) (used int) {
 	used = t.serveAll(c, in)
 	t.seen = max(t.seen-used, 0)
 	t.serveReturns(in[used:])
-	if c.InputEnded() {
-		t.session.EndCalls() // it cannot return any more
-	}
 	return used
 }
 
@@ -189,7 +186,7 @@ func (t *text) serve(data []byte) bool {
 		}
 		var handed hub.Call
 		if handed, err = t.makeCall(call.Command, request); err == nil {
-			t.call(call, handed)
+			t.call(call, handed, len(data))
 			return true
 		}
 	}
