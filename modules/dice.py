@@ -26,7 +26,10 @@ def receive():
     if len(header) < 5:
         return None
     size, _ = struct.unpack(">IB", header)
-    fields, text = [""], iter(sys.stdin.buffer.read(size).decode())
+    data = sys.stdin.buffer.read(size).decode()
+    if "\\" not in data:
+        return data.split(",")
+    fields, text = [""], iter(data)
     for c in text:
         if c == ",":
             fields.append("")
