@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,13 +60,6 @@ type call struct {
 func newCalls() *calls { return &calls{handlers: map[string]Handler{}} }
 
 func (cs *calls) wait() { cs.workers.Wait() }
-
-// handler gives the handler of a command; nil when there is none.
-func (cs *calls) handler(command string) Handler {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return cs.handlers[command]
-}
 
 // set sets the handler of a command, or takes it away, and gives the earlier one.
 func (cs *calls) set(command string, h Handler) (earlier Handler) {
@@ -150,12 +144,19 @@ func (cs *calls) work() {
 		cs.hire()
 		h := cs.handlers[next.Command]
 		cs.mu.Unlock()
-		next.answer(h)
+		next.answer(h, cs.any)
 	}
 }
 
+// any tells whether calls wait.
+func (cs *calls) any() bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.waiting) > 0
+}
+
 // answer handles a call and returns what its handler gives.
-func (cl *call) answer(h Handler) {
+func (cl *call) answer(h Handler, more func() bool) {
 	values, err := cl.handle(h)
 	if cl.conn.ctx.Err() != nil {
 		return // to nobody
@@ -165,7 +166,7 @@ func (cl *call) answer(h Handler) {
 	}
 	var refused *parley.Error
 	if errors.As(err, &refused) {
-		values, err = []string{"error", "nonfatal", string(refused.Code), refused.Message}, nil
+		values, err = []string{"error", "nonfatal", string(refused.Code), cmp.Or(refused.Message, string(refused.Code))}, nil
 	}
 	if err == nil {
 		err = checkReturn(values)
@@ -174,7 +175,7 @@ func (cl *call) answer(h Handler) {
 		slog.Error("a call was not handled", "command", cl.Command, "err", err)
 		values = []string{"error", "nonfatal", string(parley.CodeUnhandled), "the program failed; its log tells why"}
 	}
-	cl.conn.send(append(append(make([]string, 0, len(values)+2), "return", cl.number), values...))
+	cl.conn.send(append(append(make([]string, 0, len(values)+2), "return", cl.number), values...), more())
 }
 
 // checkReturn refuses what would end our connection, or be no return at all.

@@ -115,32 +115,20 @@ func (c *Client) Err() error {
 }
 
 // Events gives the channel of what the server tells. It is closed when the client has
-// ended and all was read. Every call gives the same channel. Call it before joining
-// rooms, if at all: what does not fit into 4 MiB before the first call is missed, and
-// then that call has the connection made anew.
-func (c *Client) Events() <-chan parley.Event {
-	if c.events.listen() {
-		c.mu.Lock()
-		if c.conn != nil {
-			c.conn.end(&ConnError{Err: ErrSlow})
-		}
-		c.mu.Unlock()
-	}
-	return c.events.out
-}
+// ended and all was read. Every call gives the same channel.
+func (c *Client) Events() <-chan parley.Event { return c.events.out }
 
 // run waits for connections to end, and replaces them.
 func (c *Client) run(cn *conn) {
 	defer close(c.ended)
 	for {
 		c.watch(cn)
-		why := cn.why()
-		if err := c.lost(why); err != nil {
+		if err := c.lost(cn.why()); err != nil {
 			c.end(err)
 			return
 		}
 		var failed error
-		if cn, failed = c.again(why); failed != nil {
+		if cn, failed = c.again(); failed != nil {
 			c.end(failed)
 			return
 		}
@@ -187,8 +175,8 @@ func (c *Client) lost(why *ConnError) error {
 	switch {
 	case c.ctx.Err() != nil:
 		return ErrClosed
-	case c.set.stdio && errors.Is(why, io.EOF):
-		return ErrClosed
+	case c.set.stdio && (errors.Is(why, io.EOF) || why.Reason != nil && why.Reason.Code == parley.CodeUnavailable):
+		return ErrClosed // it is to finish
 	}
 	c.events.tell(Lost{Err: why})
 	if c.set.once {
@@ -225,19 +213,22 @@ func (c *Client) push(cn *conn, fields []string) error {
 	if fields[0] == "call" {
 		return c.called(cn, fields)
 	}
-	e := decodePush(*c.self.Load(), fields)
-	if said, ok := e.(parley.Said); ok {
-		return c.said(said)
+	switch e := decodePush(*c.self.Load(), fields).(type) {
+	case nil:
+	case parley.Said:
+		c.said(e)
+	default:
+		c.gone(e)
+		c.tell(e, sizeOf(fields))
 	}
-	if e == nil {
-		return nil
-	}
-	c.gone(e)
-	size := 0
+	return nil
+}
+
+func sizeOf(fields []string) (size int) {
 	for _, f := range fields {
 		size += len(f)
 	}
-	return c.tell(e, size)
+	return size
 }
 
 // gone forgets a room when the session is not in it any more.
@@ -259,20 +250,11 @@ func (c *Client) gone(e parley.Event) {
 	c.rooms.forget(room.Key())
 }
 
-// offer queues an event for the program. When there is no room for it, an error tells to
-// cut the connection.
-func (c *Client) offer(e parley.Event, size int) (ok bool, err error) {
-	ok, slow := c.events.put(e, size)
-	if slow {
-		err = ErrSlow
+// tell queues an event that no history can tell later.
+func (c *Client) tell(e parley.Event, size int) {
+	if !c.events.put(e, size) {
+		c.events.miss()
 	}
-	return ok, err
-}
-
-// tell is offer for what no history can tell later.
-func (c *Client) tell(e parley.Event, size int) error {
-	_, err := c.offer(e, size)
-	return err
 }
 
 // roomy goes on with what waited for the program to read its events.

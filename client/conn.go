@@ -77,13 +77,13 @@ type conn struct {
 	// Fixed after newConn.
 	wire   io.ReadWriteCloser
 	push   func(fields []string) error // takes what is no answer; the reader's call
-	drain  func()                      // nil: none; waits for the last returns when the server has ended its sending
 	ctx    context.Context             // ends with the connection
 	cancel context.CancelFunc
 	gone   chan struct{} // closed when both goroutines have ended and every request knows it
 
 	writer sync.WaitGroup
-	wake   chan struct{} // size 1: there is something to write, or shut is true
+	wake   chan struct{} // size 1: there is something to write; closed by run
+	spare  []byte        // a buffer to become out, of whoever made it busy
 	heard  atomic.Uint64 // reads that brought something
 
 	mu    sync.Mutex // guards what follows; no other lock is taken under it
@@ -97,9 +97,9 @@ type conn struct {
 }
 
 // newConn begins to read and write. Pushes may come before it has returned.
-func newConn(ctx context.Context, wire io.ReadWriteCloser, push func(*conn, []string) error, drain func()) *conn {
+func newConn(ctx context.Context, wire io.ReadWriteCloser, push func(*conn, []string) error) *conn {
 	cn := &conn{
-		wire: wire, drain: drain, gone: make(chan struct{}), wake: make(chan struct{}, 1), waits: map[uint64]*request{},
+		wire: wire, gone: make(chan struct{}), wake: make(chan struct{}, 1), waits: map[uint64]*request{},
 	}
 	cn.sent = sync.NewCond(&cn.mu)
 	cn.push = func(fields []string) error { return push(cn, fields) }
@@ -138,16 +138,24 @@ func (cn *conn) ask(ctx context.Context, r *request) ([]string, error) {
 	}
 }
 
-// send sends a frame that is not answered. It waits while very much is unsent.
-func (cn *conn) send(fields []string) {
+// send sends a frame that is not answered. It waits while very much is unsent. Unless
+// more follows at once, it writes itself: that is a goroutine less to wait for.
+func (cn *conn) send(fields []string, more bool) {
 	cn.mu.Lock()
-	defer cn.mu.Unlock()
 	for len(cn.out) > mostUnsent && !cn.shut {
 		cn.sent.Wait()
 	}
+	mine := !more && !cn.busy && !cn.shut
 	if !cn.shut {
 		cn.out = textwire.AppendFrame(cn.out, fields...)
+		if mine {
+			cn.busy = true
+		}
 		cn.wakeWriter()
+	}
+	cn.mu.Unlock()
+	if mine {
+		cn.flush()
 	}
 }
 
@@ -159,40 +167,36 @@ func (cn *conn) wakeWriter() {
 	}
 }
 
-// write sends what waits, all of it in one write, until the connection is shut.
+// write is the goroutine that writes what nobody else does.
 func (cn *conn) write() {
-	var spare []byte
 	for range cn.wake {
-		for {
-			// Whoever can run now may have something to send: it goes with this write.
-			runtime.Gosched()
-			data, shut := cn.unsent(spare)
-			if len(data) == 0 {
-				if shut {
-					return
-				}
-				break
-			}
-			if _, err := cn.wire.Write(data); err != nil {
-				cn.writeFailed(err)
-				return
-			}
-			if spare = data[:0]; cap(spare) > mostUnsent {
-				spare = nil
-			}
-		}
+		// Whoever can run now may have something to send: it goes with this write.
+		runtime.Gosched()
+		cn.flush()
 	}
 }
 
-// unsent takes what waits to be sent, and leaves another buffer in its place.
-func (cn *conn) unsent(spare []byte) (data []byte, shut bool) {
-	cn.mu.Lock()
-	defer cn.mu.Unlock()
-	if cn.busy = len(cn.out) > 0; cn.busy {
-		data, cn.out = cn.out, spare
+// flush writes what waits, all of it in one write, until nothing does. Only who has made
+// the connection busy calls it.
+func (cn *conn) flush() {
+	for {
+		cn.mu.Lock()
+		data := cn.out
+		if cn.busy = len(data) > 0 && !cn.shut; !cn.busy {
+			cn.mu.Unlock()
+			return
+		}
+		cn.out, cn.spare = cn.spare, nil
 		cn.sent.Broadcast()
+		cn.mu.Unlock()
+		if _, err := cn.wire.Write(data); err != nil {
+			cn.writeFailed(err) // and it stays busy: nobody writes any more
+			return
+		}
+		if cap(data) <= mostUnsent {
+			cn.spare = data[:0]
+		}
 	}
-	return data, cn.shut
 }
 
 // writeFailed ends the connection. What the server said last, the reason perhaps, is
@@ -217,32 +221,19 @@ func (cn *conn) refuse(why *ConnError) {
 // end ends the connection, soon: gone tells when. Any goroutine may call it.
 func (cn *conn) end(why *ConnError) {
 	cn.refuse(why)
-	cn.shutdown()
+	cn.mu.Lock()
+	cn.shut = true
+	cn.sent.Broadcast()
+	cn.mu.Unlock()
 	cn.cancel()
 	cn.wire.Close()
-}
-
-// shutdown lets the writer end when it has written what waits.
-func (cn *conn) shutdown() {
-	cn.mu.Lock()
-	defer cn.mu.Unlock()
-	cn.shut = true
-	cn.wakeWriter()
-	cn.sent.Broadcast()
 }
 
 // run reads until the connection ends, and then tells all that were not answered.
 func (cn *conn) run() {
 	defer close(cn.gone)
-	why := cn.read()
-	cn.refuse(why)
-	if cn.drain != nil && errors.Is(why, io.EOF) {
-		cn.fail()
-		cn.drain()
-		cn.shutdown()
-		cn.writer.Wait()
-	}
-	cn.end(why)
+	cn.end(cn.read())
+	close(cn.wake) // start and send see that it is over
 	cn.writer.Wait()
 	cn.fail()
 }

@@ -32,16 +32,18 @@
 //
 // What the server tells without being asked comes on one channel, [Client.Events], as
 // the types of package parley: parley.Said, Told, ToldCopy, Sent, Joined, Left, TopicSet
-// and RoomDeleted, and [Lost] and [Back] of this package. A client keeps up to 4 MiB of
-// events for a program that does not read them. Answers go on meanwhile. When there are
-// more it does what the server would do: it cuts the connection (ErrSlow), and connects
-// again once the program has read what there was; so nothing is lost silently. A
-// program that never calls Events is not told of anything, and is never cut for that.
+// and RoomDeleted; and as [Lost], [Back] and [Missed] of this package. A program that wants
+// no events need not read them, and is answered all the same. Up to 4 MiB of events
+// wait. After that a message of a room is left out and read from the history once
+// there is room again, so that each comes once, in order, however late; in place of
+// any other events comes a Missed that counts them.
 //
 // # Lost connections
 //
 // A client of [Dial] connects again when its connection is lost, as often as it takes,
-// with growing pauses; [NoReconnect] turns that off. It logs in again, offers its commands
+// with growing pauses; [NoReconnect] turns that off. It ends when it is refused for good,
+// as with a password that was changed meanwhile; a guest waits until its name is free. It
+// logs in again, offers its commands
 // again, joins its rooms again, and reads in the history what was said there meanwhile:
 // each message of a room comes once, in the order of the room. A [Client.Post] of an
 // account that was not answered is sent again with its client id, and is said once.

@@ -10,12 +10,8 @@ import (
 // or the server that runs it as a module told it to finish.
 var ErrClosed = errors.New("client: closed")
 
-// ErrSlow is inside the ConnError of a connection that the client cut itself, since
-// the program did not read its events.
-var ErrSlow = errors.New("the program does not read its events")
-
-// ErrAddress is inside the error of Dial and Open for an address that they cannot
-// read.
+// ErrAddress is inside the errors of Dial and Open for an address that is none of a text
+// door.
 var ErrAddress = errors.New("write text://host:port, texts://host:port or text+unix:///path")
 
 var errSilent = errors.New("the server does not answer")

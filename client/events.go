@@ -13,7 +13,7 @@ const (
 	// perEvent is what an event takes besides its text.
 	perEvent = 200
 	// handedOut is how many events stand in the channel itself, besides.
-	handedOut = 256
+	handedOut = 64
 )
 
 // Lost is the event that the connection ended. Unless the client ends with it, Back
@@ -32,6 +32,14 @@ type Back struct {
 	ours
 }
 
+// Missed is the event that the program did not read its events, and so this many were
+// dropped here: what others sent to it, and who came and went. It is no message of a room,
+// for those are in the history, and come when there is room for them.
+type Missed struct {
+	Events int
+	ours
+}
+
 // ours makes an event of this package one of parley's, which are a closed set elsewhere.
 type ours struct{ parley.Event }
 
@@ -43,7 +51,7 @@ type queue struct {
 	stopped chan struct{}     // closed when the program wants no more
 	once    sync.Once
 	ended   chan struct{}
-	roomy   func() // called by the pump when the queue was crowded and is not any more
+	roomy   func() // called by the pump when there is room again that was wanted
 
 	mu       sync.Mutex // guards what follows
 	waiting  []waiting
@@ -51,9 +59,7 @@ type queue struct {
 	pumping  bool // the pump has an event in hand
 	closed   bool
 	finished bool
-	heard    bool          // the program wants events
-	lost     bool          // some were dropped, since it did not want them
-	below    chan struct{} // if not nil, closed when the queue is not crowded any more
+	wanted   bool // somebody waits for room
 }
 
 type waiting struct {
@@ -70,21 +76,35 @@ func newQueue(roomy func()) *queue {
 	return q
 }
 
-// put queues an event with a text of so many bytes. It is false when there was no room;
-// slow tells whether the program is to blame.
-func (q *queue) put(e parley.Event, bytes int) (ok, slow bool) {
+// put queues an event with a text of so many bytes, if there is room for it.
+func (q *queue) put(e parley.Event, bytes int) bool {
 	bytes += perEvent
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.direct(e) {
-		return true, false
+		return true
 	}
-	if q.bytes+bytes > mostEvents {
-		q.lost = q.lost || !q.heard
-		return false, q.heard
+	if q.bytes > 0 && q.bytes+bytes > mostEvents {
+		q.wanted = true
+		return false
 	}
 	q.add(e, bytes)
-	return true, false
+	return true
+}
+
+// miss notes in the queue that an event would stand there for which there was no room.
+func (q *queue) miss() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if last := len(q.waiting) - 1; last >= 0 {
+		if m, ok := q.waiting[last].event.(Missed); ok {
+			q.waiting[last].event = Missed{Events: m.Events + 1}
+			return
+		}
+	}
+	if !q.closed {
+		q.add(Missed{Events: 1}, perEvent)
+	}
 }
 
 // tell queues an event of the client itself, for which there is always room.
@@ -129,38 +149,8 @@ func (q *queue) nudge() {
 func (q *queue) crowded() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.wanted = q.wanted || q.bytes > mostEvents/2
 	return q.bytes > mostEvents/2
-}
-
-// listen tells that the program wants events, and whether it has missed some.
-func (q *queue) listen() (missed bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	missed = q.lost
-	q.heard, q.lost = true, false
-	return missed
-}
-
-// drained waits until the program has read most of what there was. It is false when stop
-// was closed before.
-func (q *queue) drained(stop <-chan struct{}) bool {
-	for {
-		q.mu.Lock()
-		some := q.bytes > mostEvents/2
-		if some && q.below == nil {
-			q.below = make(chan struct{})
-		}
-		below := q.below
-		q.mu.Unlock()
-		if !some {
-			return true
-		}
-		select {
-		case <-below:
-		case <-stop:
-			return false
-		}
-	}
 }
 
 // finish lets the channel be closed behind what waits.
@@ -208,7 +198,7 @@ func (q *queue) pump() {
 }
 
 // next takes the first event that waits; nil when there is none, and then more tells
-// whether there can be. roomy tells that the queue is crowded no longer.
+// whether there can be. roomy tells that there is room again that was wanted.
 func (q *queue) next() (e parley.Event, roomy, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -219,13 +209,10 @@ func (q *queue) next() (e parley.Event, roomy, more bool) {
 	first := q.waiting[0]
 	q.waiting[0] = waiting{}
 	q.waiting = q.waiting[1:]
-	before := q.bytes
 	q.bytes -= first.bytes
 	q.pumping = true
-	roomy = before > mostEvents/2 && q.bytes <= mostEvents/2
-	if roomy && q.below != nil {
-		close(q.below)
-		q.below = nil
+	if roomy = q.wanted && q.bytes <= mostEvents/2; roomy {
+		q.wanted = false
 	}
 	return first.event, roomy, true
 }

@@ -1,6 +1,9 @@
 package client
 
 import (
+	"context"
+	"io"
+	"testing"
 	"time"
 
 	"github.com/parley-chat/parley"
@@ -8,7 +11,7 @@ import (
 
 // Quick shortens the pauses before a client connects again.
 func Quick() Option {
-	return func(s *settings) { s.pause, s.longest = time.Millisecond, 20*time.Millisecond }
+	return func(s *settings) { s.pause, s.longest = time.Millisecond, 4*time.Millisecond }
 }
 
 // Silence sets how long a server may be silent before it is asked whether it is there.
@@ -25,5 +28,28 @@ func (c *Client) Cut() {
 	defer c.mu.Unlock()
 	if c.conn != nil {
 		c.conn.wire.Close()
+	}
+}
+
+// Over makes a client of a connection that there is, for as long as it lasts.
+func Over(t testing.TB, wire io.ReadWriteCloser) *Client {
+	set := newSettings([]Option{NoReconnect()})
+	c, err := newClient(t.Context(), set, func(context.Context) (io.ReadWriteCloser, error) { return wire, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Through makes a client of connections that are made in a way of the test's own.
+func Through(t testing.TB, dial func(context.Context) (io.ReadWriteCloser, error), options ...Option) *Client {
+	for {
+		c, err := newClient(t.Context(), newSettings(options), dial)
+		if err == nil {
+			return c
+		}
+		if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -15,7 +15,15 @@ import (
 
 func TestMain(m *testing.M) {
 	runAsModule() // if this process is one
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(afterwards{m})
+}
+
+// afterwards ends what the examples have started.
+type afterwards struct{ *testing.M }
+
+func (a afterwards) Run() int {
+	defer examples.end()
+	return a.M.Run()
 }
 
 // patience is for how long a test waits for what must come. It only ends a test that has

@@ -46,8 +46,9 @@ func standardStreams() (io.ReadWriteCloser, error) {
 		return nil, errors.New("client: there is no standard input or output to speak over, although PARLEY_MODULE is set")
 	}
 	os.Stdout = os.Stderr
-	if socket, err := net.FileConn(in); err == nil {
-		return socket, nil
+	// Only a socket: FileConn makes whatever it gets one that does not wait, even if it refuses it.
+	if info, err := in.Stat(); err == nil && info.Mode()&os.ModeSocket != 0 {
+		return net.FileConn(in)
 	}
 	// A read of a pipe may not end when the pipe is closed; of this one it does. The
 	// goroutine ends with standard input, or with the program.

@@ -28,11 +28,7 @@ func (c *Client) establish(ctx context.Context) (cn *conn, missing error, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	var drain func()
-	if c.set.stdio {
-		drain = c.calls.wait
-	}
-	cn = newConn(c.ctx, wire, c.push, drain)
+	cn = newConn(c.ctx, wire, c.push)
 	missing, err = c.restore(ctx, cn)
 	if err != nil {
 		cn.end(&ConnError{Err: err})
@@ -122,12 +118,7 @@ func lasting(e *parley.Error) bool {
 
 // again makes another connection, as often as it takes. An error is why there will be
 // none.
-func (c *Client) again(why *ConnError) (*conn, error) {
-	if errors.Is(why, ErrSlow) {
-		if !c.events.drained(c.ctx.Done()) {
-			return nil, ErrClosed
-		}
-	}
+func (c *Client) again() (*conn, error) {
 	if time.Since(c.since) > settled {
 		c.pause = c.set.pause
 	}

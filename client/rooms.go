@@ -89,6 +89,9 @@ func (r *room) stopReading(rs *rooms) {
 // joining is called before a join is sent: what is pushed may overtake its answer. It
 // is under mu.
 func (c *Client) joining(cn *conn, j *request) {
+	if len(j.args()) != 1 {
+		return // it will be refused
+	}
 	called := name(j.args()[0])
 	r := c.rooms.all[called.Key()]
 	if r != nil && !j.follows {
@@ -98,8 +101,8 @@ func (c *Client) joining(cn *conn, j *request) {
 	if r == nil {
 		c.rooms.all[called.Key()] = fresh
 	}
-	if !j.follows && !c.set.once {
-		// What was said last, for the case that nothing more comes before the connection is lost.
+	if !j.follows {
+		// What was said last, in case nothing more comes before the connection is lost.
 		latest := newRequest("history", j.args()[0], "", "", "1")
 		latest.then = func(_ *request, values []string, err error) {
 			c.mu.Lock()
@@ -135,28 +138,27 @@ func (c *Client) joined(cn *conn, fresh *room, err error) {
 }
 
 // said takes a message that was pushed. It is the reader's.
-func (c *Client) said(e parley.Said) error {
+func (c *Client) said(e parley.Said) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.rooms.all[e.Room.Key()]
 	switch at := placeOf(&e.Message); {
 	case r == nil || e.Seq == 0:
-		return c.tell(e, len(e.Text))
+		c.tell(e, len(e.Text))
 	case r.live && r.floor.covers(at):
-	case r.live:
-		ok, err := c.offer(e, len(e.Text))
-		if !ok {
-			r.live = false // until the next connection reads it up
-			return err
-		}
+	case r.live && c.events.put(e, len(e.Text)):
 		r.name = e.Room
 		r.reached(at)
+	case r.live && !r.known:
+		c.events.miss() // it is not known where to go on
+	case r.live:
+		r.live = false
+		c.rooms.behind = append(c.rooms.behind, r)
 	case r.reading && len(r.held) < mostHeld:
 		r.held = append(r.held, e)
 	case r.reading:
 		r.held, r.torn = nil, true
 	}
-	return nil
 }
 
 // reached notes that the program knows all up to a place.
@@ -227,14 +229,14 @@ func (c *Client) page(cn *conn, r *room, values []string, err error) {
 	r.torn = false
 	messages := messages(values)
 	for _, m := range messages {
-		if !c.catchUp(cn, r, parley.Said{Room: r.name, Message: m}) {
+		if !c.catchUp(r, parley.Said{Room: r.name, Message: m}) {
 			return
 		}
 	}
 	reaches := len(r.held) > 0 && r.last.covers(placeOf(&r.held[0].Message))
 	if reaches || len(messages) == 0 && !torn {
 		for _, e := range r.held {
-			if !r.last.covers(placeOf(&e.Message)) && !c.catchUp(cn, r, e) {
+			if !r.last.covers(placeOf(&e.Message)) && !c.catchUp(r, e) {
 				return
 			}
 		}
@@ -255,16 +257,13 @@ func (c *Client) live(r *room) {
 	r.own = nil
 }
 
-// catchUp tells what was said in a room, if it is not our own.
-func (c *Client) catchUp(cn *conn, r *room, e parley.Said) bool {
-	if !r.own[e.Seq] {
-		ok, err := c.offer(e, len(e.Text))
-		if err != nil {
-			cn.end(&ConnError{Err: err})
-		}
-		if !ok {
-			return false
-		}
+// catchUp tells what was said in a room, if it is not our own. When there is no room for
+// it, reading goes on from there later.
+func (c *Client) catchUp(r *room, e parley.Said) bool {
+	if !r.own[e.Seq] && !c.events.put(e, len(e.Text)) {
+		r.stopReading(&c.rooms)
+		c.rooms.behind = append(c.rooms.behind, r)
+		return false
 	}
 	delete(r.own, e.Seq)
 	r.reached(placeOf(&e.Message))

@@ -137,9 +137,9 @@ func (c *Client) SetTopic(ctx context.Context, room, topic string) error {
 	return c.done(ctx, "topic", room, topic)
 }
 
-// Say says something in a room. It is durable when Say returns. Say does not come as an
-// event to the session that said it. After a [*ConnError] it may have been said or not;
-// Post has no such doubt.
+// Say says something in a room. It is durable when Say returns, and is no event to this
+// session. After a [*ConnError] it may have been said or not, and if it was, it comes as
+// an event to a client that is in the room; Post has no such doubt.
 func (c *Client) Say(ctx context.Context, room, text string) (Receipt, error) {
 	return c.receipt(ctx, "say", room, text)
 }

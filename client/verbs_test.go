@@ -291,6 +291,10 @@ func TestRefusedHere(t *testing.T) {
 			t.Errorf("%s: %v, want %s", tt.name, err, tt.code)
 		}
 	}
+	for _, command := range []string{"join", "login", "guest", "leave", "say", "post", "provide", "withdraw", "copies", "passwd"} {
+		_, err := alice.Do(ctx, command)
+		refused(t, err, parley.CodeSyntax)
+	}
 	must(t, alice.Nop(ctx))
 }
 
