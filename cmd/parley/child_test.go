@@ -126,3 +126,29 @@ func (c *textClient) must(t testing.TB, fields ...string) []string {
 	}
 	return got
 }
+
+// guest comes in by the text door, for as long as a test may take.
+func guest(t testing.TB, address, name string) *textClient {
+	t.Helper()
+	c, err := dialText(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.conn.Close() })
+	c.conn.SetDeadline(time.Time{})
+	c.must(t, "guest", name)
+	return c
+}
+
+// within polls until a condition holds, and tells how long that took.
+func within(t *testing.T, patience time.Duration, what string, holds func() bool) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	for tick := time.Tick(10 * time.Millisecond); !holds(); <-tick {
+		if time.Since(begun) > patience {
+			t.Errorf("within %v it did not come true that %s", patience, what)
+			break
+		}
+	}
+	return time.Since(begun)
+}

@@ -71,19 +71,6 @@ func establish(t *testing.T, server *child, every time.Duration) *company {
 	return c
 }
 
-// guest comes in by the text door, for as long as a test may take.
-func guest(t testing.TB, address, name string) *textClient {
-	t.Helper()
-	c, err := dialText(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.conn.Close() })
-	c.conn.SetDeadline(time.Time{})
-	c.must(t, "guest", name)
-	return c
-}
-
 // add lets a talker come in by a door.
 func (c *company) add(room, user string, enter func(user string) (talker, error)) {
 	c.t.Helper()

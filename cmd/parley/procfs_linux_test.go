@@ -80,19 +80,6 @@ func cpuTime(t testing.TB, dir string) time.Duration {
 	return time.Duration(ticks) * time.Second / 100
 }
 
-// within polls until a condition holds, and tells how long that took.
-func within(t *testing.T, patience time.Duration, what string, holds func() bool) time.Duration {
-	t.Helper()
-	begun := time.Now()
-	for tick := time.Tick(10 * time.Millisecond); !holds(); <-tick {
-		if time.Since(begun) > patience {
-			t.Errorf("within %v it did not come true that %s", patience, what)
-			break
-		}
-	}
-	return time.Since(begun)
-}
-
 // underRace tells whether there is the race detector, under which memory says
 // nothing.
 func underRace() bool {

@@ -102,12 +102,16 @@ func serve(ctx context.Context, cfg config.Config, load func() (config.Config, e
 
 // launcher gives the command line that becomes a module's program: this program's.
 func launcher(log *slog.Logger) []string {
-	self, err := os.Executable()
+	const self = "/proc/self/exe" // this very program, also when its file was replaced
+	if isFile(self) {
+		return []string{self, launchName}
+	}
+	path, err := os.Executable()
 	if err != nil {
 		log.Warn("no modules can be run, for this program does not know where it is", "err", err)
 		return nil
 	}
-	return []string{self, launchName}
+	return []string{path, launchName}
 }
 
 // shownAddress writes an address as a flag takes it.

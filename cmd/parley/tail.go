@@ -37,6 +37,7 @@ It ends when it is interrupted (exit code 130), and with
 // follow is what to follow, and how to show it.
 type follow struct {
 	login
+	room  string
 	lines int    // of history at first
 	since string // the id behind which to begin, in place of lines
 	json  bool
@@ -55,7 +56,8 @@ func newTailCommand() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			cmd.SetContext(ctx)
-			return f.run(cmd, args[0], args[1])
+			f.room = args[1]
+			return f.run(cmd, args[0])
 		},
 	}
 	f.flags(cmd.Flags())
@@ -65,7 +67,7 @@ func newTailCommand() *cobra.Command {
 	return cmd
 }
 
-func (f *follow) run(cmd *cobra.Command, address, room string) error {
+func (f *follow) run(cmd *cobra.Command, address string) error {
 	if f.name == "" {
 		f.name = "tail-" + strings.ToLower(rand.Text()[:8])
 	}
@@ -77,7 +79,7 @@ func (f *follow) run(cmd *cobra.Command, address, room string) error {
 	events := c.Events()
 	ctx, cancel := f.within(cmd.Context())
 	defer cancel()
-	if err := f.begin(ctx, cmd.OutOrStdout(), c, room); err != nil {
+	if err := f.begin(ctx, cmd.OutOrStdout(), c); err != nil {
 		return f.failure(cmd.OutOrStdout(), false, err)
 	}
 	for {
@@ -96,24 +98,24 @@ func (f *follow) run(cmd *cobra.Command, address, room string) error {
 }
 
 // begin prints what was said last, and follows the room from there.
-func (f *follow) begin(ctx context.Context, out io.Writer, c *client.Client, room string) error {
+func (f *follow) begin(ctx context.Context, out io.Writer, c *client.Client) error {
 	if f.since != "" {
-		return c.Follow(ctx, room, f.since)
+		return c.Follow(ctx, f.room, f.since)
 	}
-	latest, err := c.HistoryBefore(ctx, room, "", max(f.lines, 1))
+	latest, err := c.HistoryBefore(ctx, f.room, "", max(f.lines, 1))
 	if err != nil {
 		return err
 	}
 	from := ""
-	for i, m := range latest {
+	for _, m := range latest {
 		from = m.ID()
 		if f.lines > 0 {
-			if err := f.print(out, shownOf(parley.Said{Room: parley.StoredName(room, room), Message: latest[i]})); err != nil {
+			if err := f.print(out, shownOf(parley.Said{Message: m})); err != nil {
 				return err
 			}
 		}
 	}
-	return c.Follow(ctx, room, from)
+	return c.Follow(ctx, f.room, from)
 }
 
 // line is what is printed of an event.
@@ -157,11 +159,12 @@ func (f *follow) show(cmd *cobra.Command, e parley.Event) error {
 	if l := shownOf(e); l != nil {
 		return f.print(cmd.OutOrStdout(), l)
 	}
-	return nil
+	return nil // of a session in one room, what is private
 }
 
 // print prints a line, or for people one for each line of the text.
 func (f *follow) print(out io.Writer, l *line) error {
+	l.Room = f.room // in one spelling, whatever the line is of
 	if f.json {
 		return writeJSONLine(out, l)
 	}

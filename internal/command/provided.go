@@ -26,8 +26,12 @@ func (r *Request) call(c hub.Call) (hub.Call, error) {
 	if len(c.Args) > 0 {
 		c.Size += 1 + textwire.Size(c.Args...)
 	}
-	if c.Size > r.Limits.Frame || len(c.Args)+4 > r.Limits.Fields {
-		return c, parley.Errorf(parley.CodeRequestTooLong, "what the program would be told is longer than %d bytes", r.Limits.Frame)
+	most := min(r.Limits.Frame, r.Limits.CallBytes)
+	switch {
+	case c.Size > most:
+		return c, parley.Errorf(parley.CodeRequestTooLong, "what the program would be told is longer than %d bytes", most)
+	case len(c.Args)+4 > r.Limits.Fields:
+		return c, parley.Errorf(parley.CodeRequestTooLong, "what the program would be told has more than %d fields", r.Limits.Fields)
 	}
 	return c, nil
 }

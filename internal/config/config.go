@@ -212,10 +212,16 @@ func (c *Config) check() error {
 }
 
 func (g Grants) check() error {
+	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(g)) {
-		if _, err := parley.ParseUserName(name); err != nil {
+		parsed, err := parley.ParseUserName(name)
+		if err != nil {
 			return fmt.Errorf("grants.%s: that is no name of a user: %w", name, err)
 		}
+		if other := seen[parsed.Key()]; other != "" {
+			return fmt.Errorf("grants.%s and grants.%s are of one user; write them as one", other, name)
+		}
+		seen[parsed.Key()] = name
 		for _, right := range g[name].Rights {
 			if !slices.Contains(Rights(), right) {
 				return fmt.Errorf("grants.%s.rights has %q; there are %s", name, right, strings.Join(Rights(), ", "))

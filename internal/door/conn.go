@@ -31,6 +31,7 @@ type Conn struct {
 	underWay   int  // bytes of the posts and calls
 	settling   bool // nothing is fed before the posts and calls are done
 	gone       bool // the peer cannot be written to any more
+	hasty      bool // its calls are not waited for at the end
 	held       bool // the protocol was told to wait: it is to be fed again
 	closing    bool // nothing is fed any more
 	inputEnded bool
@@ -225,6 +226,7 @@ func (c *Conn) Call(size int, begin func(done func(answer func() []byte))) {
 			one.answer, one.over = answer(), true
 			for len(c.calls) > 0 && c.calls[0].over {
 				c.Answer(c.calls[0].answer)
+				c.calls[0] = nil
 				c.calls = c.calls[1:]
 			}
 			if len(c.calls) == 0 {
@@ -234,6 +236,9 @@ func (c *Conn) Call(size int, begin func(done func(answer func() []byte))) {
 		})
 	})
 }
+
+// Hasten lets the end of the connection not wait for its calls.
+func (c *Conn) Hasten() { c.hasty = true }
 
 // Park runs work that may wait on the pool. The connection waits meanwhile,
 // then the function that work returned runs in its turn. The context ends when
@@ -298,6 +303,10 @@ func (c *Conn) mayRead() bool { return !c.waits() || c.protocol.ReadsAhead(c) }
 // Kept tells how many bytes were read and not used.
 func (c *Conn) Kept() int { return len(c.rest) }
 
+// Behind tells whether the peer does not read its answers: more of them wait than
+// it may leave waiting.
+func (c *Conn) Behind() bool { return c.outbox.answersOver(c.limits.Answers) }
+
 // catchUp hands the results over, and feeds what waited for them. It gives back
 // the room in which it held the results.
 func (c *Conn) catchUp(room []func()) []func() {
@@ -329,7 +338,7 @@ func (c *Conn) inputOver() { c.hand(func() { c.protocol.InputOver(c) }) }
 // more begins.
 func (c *Conn) stop() bool {
 	served := !c.held || c.closing || c.outbox.hasGap()
-	if c.parked || c.posts > 0 || len(c.calls) > 0 && !c.gone || !served {
+	if c.parked || c.posts > 0 || len(c.calls) > 0 && !c.gone && !c.hasty || !served {
 		return false
 	}
 	c.closing = true

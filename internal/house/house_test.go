@@ -68,6 +68,7 @@ var table = []row{
 	{5, "internal/simulation"},
 	{5, "modules"},
 	{5, "modules/reminder"},
+	{5, "sdk/python"},
 }
 
 // sameFloor lists the imports between neighbours that are meant.

@@ -21,7 +21,7 @@ type Call struct {
 // goroutine, perhaps before Call returns: with what was returned, or with a
 // *parley.Error. It must not wait.
 func (s *Session) Call(c Call, done func([]string, error)) {
-	handed := &handed{size: c.Size, done: done}
+	handed := &handed{size: c.Size, done: done, asked: c.To != ""}
 	if c.To == "" {
 		s.callAny(c, handed)
 	} else {

@@ -26,7 +26,7 @@ type callee struct {
 	timer    *time.Timer // runs while calls are open
 	draining bool
 	ended    bool
-	hung     chan struct{} // closed when a call was given up, and nothing was said since it came
+	hung     chan struct{} // closed when a call of what it offers was given up, and nothing was said since it came
 	isHung   bool
 }
 
@@ -34,6 +34,7 @@ type callee struct {
 type handed struct {
 	number uint64
 	size   int
+	asked  bool // of a user, who need not know the command
 	began  time.Time
 	heard  uint64 // the callee's, then
 	done   func([]string, error)
@@ -124,7 +125,7 @@ func (c *callee) expire() {
 			c.timer.Reset(wait)
 			break
 		}
-		if one.heard == c.heard.Load() && !c.isHung {
+		if one.heard == c.heard.Load() && !one.asked && !c.isHung {
 			c.isHung = true
 			close(c.hung)
 		}
@@ -194,8 +195,8 @@ func (s *Session) Heard() {
 	}
 }
 
-// Hung is closed when the session let a call pass and has said nothing since it
-// was handed over.
+// Hung is closed when the session let a call of what it provides pass, and has
+// said nothing since it was handed over.
 func (s *Session) Hung() <-chan struct{} { return s.callee().hung }
 
 // Drain takes back what the session offers, for good: no call is handed to it

@@ -46,7 +46,7 @@ type Hub struct {
 	passwords *passwords
 	stopSweep context.CancelFunc
 	swept     chan struct{} // closed when the sweeper has ended
-	granted   atomic.Pointer[map[string]Rights]
+	granted   atomic.Pointer[Grants]
 	offers    offers
 
 	mu        sync.RWMutex
@@ -72,7 +72,7 @@ func New(ctx context.Context, cfg Config) (*Hub, error) {
 		// that a kept message is never taken for another guest's.
 		lastGuest: parley.UserID(-cfg.Now().UnixNano()),
 	}
-	h.Grant(nil)
+	h.Grant(Grants{})
 	h.journal = newJournal(h, cfg.Broken)
 	if err := h.loadRooms(ctx, cfg.Rooms); err != nil {
 		h.journal.close()

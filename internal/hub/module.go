@@ -8,7 +8,8 @@ import (
 
 // Module finds the account of a module, or makes it: one without a password, as
 // which nobody can log in. It waits for the disk. CodeNameTaken when somebody
-// registered the name.
+// registered the name, or is a guest of that name; CodeInvalidName when it looks
+// like another.
 func (h *Hub) Module(ctx context.Context, called string) (parley.User, error) {
 	name, err := parley.ParseUserName(called)
 	if err != nil {

@@ -42,7 +42,7 @@ func (p *program) count(took time.Duration, failed bool) {
 	} else if len(p.latest) < latestCalls {
 		p.latest = append(p.latest, took)
 	} else {
-		p.latest[p.calls%latestCalls] = took
+		p.latest[(p.calls-p.errors)%latestCalls] = took
 	}
 	p.calls++
 }

@@ -16,14 +16,36 @@ const (
 	Admin                      // read the list of modules again, end the server
 )
 
-// Grant replaces what all users are granted, by the keys of their names. It
-// holds for sessions that are there, too.
-func (h *Hub) Grant(granted map[string]Rights) { h.granted.Store(&granted) }
+// Grants is what users were granted, by the keys of their names. What is granted
+// to a module is not granted to whoever else has its name.
+type Grants struct{ Accounts, Modules map[string]Rights }
+
+// Grant replaces what all users are granted. Sessions that may not provide any
+// more, or be in rooms, do not any more.
+func (h *Hub) Grant(granted Grants) {
+	h.granted.Store(&granted)
+	h.mu.RLock()
+	var all []*Session
+	for _, u := range h.names.byKey {
+		all = append(all, u.sessions...)
+	}
+	h.mu.RUnlock()
+	for _, s := range all {
+		if !s.May(Provide) {
+			s.withdrawAll()
+		}
+		if u := s.user.Load(); u != nil && !s.May(Rooms) {
+			s.exitRooms(u, "")
+		}
+	}
+}
 
 // May tells whether the session has all of the rights.
 func (s *Session) May(rights Rights) bool {
-	u := s.user.Load()
+	u, granted := s.user.Load(), s.hub.granted.Load()
+	of := granted.Accounts
 	if s.module {
+		of = granted.Modules
 		rights &^= Provide
 	} else {
 		rights &^= Rooms
@@ -34,7 +56,7 @@ func (s *Session) May(rights Rights) bool {
 	case rights == 0:
 		return true
 	}
-	return u.IsAccount() && (*s.hub.granted.Load())[u.Name.Key()]&rights == rights
+	return u.IsAccount() && of[u.Name.Key()]&rights == rights
 }
 
 // inRooms gives the user that the session speaks as, if it may use rooms.

@@ -153,7 +153,7 @@ func (s *Session) enter(u *user, rooms []*room, outcomes []Outcome) {
 // ends its membership. The outcomes tell of each: CodeRoomNotFound, or
 // CodeNotAMember when the user neither was there nor was a member.
 func (s *Session) Leave(ctx context.Context, called ...string) ([]Outcome, error) {
-	u, err := s.inRooms()
+	u, err := s.named()
 	if err != nil {
 		return nil, err
 	}

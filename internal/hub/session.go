@@ -74,23 +74,28 @@ func (s *Session) release(reason string) {
 		return
 	}
 	s.withdrawAll()
-	h := s.hub
-	h.mu.Lock()
 	if !s.user.CompareAndSwap(u, nil) { // somebody else released it just now
-		h.mu.Unlock()
 		return
 	}
-	rooms := s.rooms
-	s.rooms = nil
-	h.mu.Unlock()
-	for _, r := range rooms {
-		r.exit(s, u, reason, h.newRun(), h.now())
-	}
+	s.exitRooms(u, reason)
+	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	u.sessions = without(u.sessions, s)
 	if len(u.sessions) == 0 {
 		h.names.free(u)
+	}
+}
+
+// exitRooms takes the session out of its rooms.
+func (s *Session) exitRooms(u *user, reason string) {
+	h := s.hub
+	h.mu.Lock()
+	rooms := s.rooms
+	s.rooms = nil
+	h.mu.Unlock()
+	for _, r := range rooms {
+		r.exit(s, u, reason, h.newRun(), h.now())
 	}
 }
 

@@ -382,9 +382,7 @@ func TestHalfClosedCallerIsAnswered(t *testing.T) {
 	robot, alice := h.robot("robot", "dice"), h.guest("alice")
 	alice.send("dice")
 	number := robot.want("call", "*", "dice", "alice")[1]
-	if err := alice.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
+	halfClose(t, alice)
 	robot.send("return", number, "7")
 	alice.want("7")
 	alice.ended()
@@ -433,9 +431,7 @@ func TestCallsOfHalfClosedProvider(t *testing.T) {
 			robot.send("ask", "robot", "self")
 			robot.want("call", "2", "self", "robot")
 			robot.send("whoami") // waits for itself
-			if err := robot.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
-				t.Fatal(err)
-			}
+			halfClose(t, robot)
 			alice.want("error", "nonfatal", "unhandled", "*")
 			robot.want("error", "nonfatal", "unhandled", "*")
 			robot.want("user", "robot")

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/wire/textwire"
 )
 
@@ -19,6 +20,7 @@ var (
 		{string(frame("guest", "fuzzer"))},
 		{string(frame("guest", "fuzzer")), string(frame("join", "lobby"))},
 		{string(frame("login", "account", "secret")), string(frame("join", "lobby")), string(frame("copies", "on"))},
+		{string(frame("login", "robot", "secret")), string(frame("provide", "dice", "0", "-1", "")), string(frame("ask", "robot", "x"))},
 	}
 	lineStates = [][]string{
 		nil,
@@ -43,13 +45,20 @@ func FuzzTextDoor(f *testing.F) {
 		string(frame("register", "fuzzer", "x")) + string(frame("login", "fuzzer", "x")) + string(frame("passwd", "x", "x")) + string(frame("myrooms")),
 		string(frame("tell", "account", "hi")) + string(frame("history", "@account", "before", "1-0000000000001", "9")),
 		string(frame("req", "1", "req", "2", "req", "3", "help")) + string(frame("help", "say")),
+		string(frame("req", "1", "echo", "a")) + string(frame("echo", "b,c")) + string(frame("say", "lobby", "hi")) + string(frame("modules")) + string(frame("modules", "reload")),
+		string(frame("ask", "fuzzer", "x")) + string(frame("whoami")) + string(frame("return", "1", "y")) + string(frame("ask", "witness", "x", "")),
+		string(frame("dice", "a")) + string(frame("req", "1", "users")) + string(frame("return", "2", "error", "fatal", "odd", "")) + string(frame("req", "7", "return", "1", "send", "x")),
+		string(frame("provide", "d", "0", "1", "h")) + string(frame("d")) + string(frame("withdraw", "dice")) + string(frame("help", "d")) + string(frame("return", "1")),
+		string(frame("dice")) + string(frame("logout")) + string(frame("return", "2")) + string(frame("return")) + string(frame("return", "x", "y")),
 	} {
 		for state := range textStates {
 			f.Add([]byte(seed), byte(3), byte(state))
 		}
 	}
-	h := start(f)
+	h := start(f, robots, limits(func(l *parley.Limits) { l.Call = 50 * time.Millisecond }))
 	h.account("account")
+	h.account("robot").Close()
+	go echo(h.robot("robot2", "echo")) // ends with the connection
 	witness := h.guest("witness")
 	f.Fuzz(func(t *testing.T, in []byte, step, state byte) {
 		witness.use(t)
@@ -68,6 +77,19 @@ func FuzzTextDoor(f *testing.F) {
 		}
 		served(h, witness)
 	})
+}
+
+// echo returns what it is called with.
+func echo(c *textClient) {
+	for {
+		called, err := c.readFrame()
+		if err != nil {
+			return
+		}
+		if like(called, []string{"call", "..."}) {
+			c.Write(frame(append([]string{"return", called[1]}, called[4:]...)...))
+		}
+	}
 }
 
 func frameFault(data []byte) error {

@@ -21,13 +21,14 @@ type modules struct {
 	door       *textdoor.Door
 	limits     parley.Limits // a module may be silent for ever
 	supervisor *module.Supervisor
+	started    chan struct{} // closed when it is set
 
 	seats sync.WaitGroup
 }
 
 // newModules makes the host of a server's modules. Start begins to run them.
 func newModules(s *Server, d *textdoor.Door) *modules {
-	m := &modules{server: s, door: d, limits: s.limits}
+	m := &modules{server: s, door: d, limits: s.limits, started: make(chan struct{})}
 	m.limits.Session = 0
 	return m
 }
@@ -39,26 +40,18 @@ func (m *modules) start(dir string, opts Options) {
 	m.supervisor = module.Start(module.Options{
 		Dir: dir, Launcher: opts.Launcher, Environ: opts.Environ, Host: m, Grants: m.grant, Log: opts.Log, Limits: limits,
 	})
+	close(m.started)
 }
 
 // grant tells what a module gets of its process.
 func (m *modules) grant(name string) module.Grant {
-	for called, grant := range *m.server.grants.Load() {
-		if sameName(called, name) {
-			return module.Grant{Env: grant.Env, Network: slices.Contains(grant.Rights, "network")}
-		}
-	}
-	return module.Grant{}
-}
-
-func sameName(a, b string) bool {
-	one, err := parley.ParseUserName(a)
-	two, errTwo := parley.ParseUserName(b)
-	return err == nil && errTwo == nil && one.Key() == two.Key()
+	grant := m.server.grants.Load().of(name)
+	return module.Grant{Env: grant.Env, Network: slices.Contains(grant.Rights, "network")}
 }
 
 // Enter lets a module speak as its own user; see module.Host.
 func (m *modules) Enter(ctx context.Context, name string, socket *os.File) (module.Seat, error) {
+	<-m.started // or the module could ask for what is not there yet
 	user, err := m.server.hub.Module(ctx, name)
 	if err != nil {
 		socket.Close()
@@ -102,10 +95,15 @@ func (m *modules) States() (list []command.ModuleState) {
 	return list
 }
 
-// lists tells whether a module has the name.
-func (m *modules) lists(name parley.Name) bool {
-	return slices.ContainsFunc(m.States(), func(s command.ModuleState) bool { return s.Name.Key() == name.Key() })
+// lists tells whether a module has the name of this key. None has before start.
+func (m *modules) lists(key string) bool {
+	return m.supervisor != nil && slices.ContainsFunc(m.States(), func(s command.ModuleState) bool { return s.Name.Key() == key })
 }
 
 // Reload reads the list again; see command.Modules.
-func (m *modules) Reload(ctx context.Context) error { return m.supervisor.Reload(ctx) }
+func (m *modules) Reload(ctx context.Context) error {
+	err := m.supervisor.Reload(ctx)
+	m.server.grant() // who is a module may have changed
+	m.server.warnOfGrants(ctx)
+	return err
+}

@@ -65,7 +65,7 @@ type Server struct {
 	serve  sync.WaitGroup // the accept loops
 
 	kill    atomic.Pointer[string] // the policy
-	grants  atomic.Pointer[config.Grants]
+	grants  atomic.Pointer[grants]
 	ended   chan struct{} // closed when the server should be shut down
 	endOnce sync.Once
 	why     error // set before ended is closed
@@ -91,7 +91,7 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 	}
 	s := &Server{log: opts.Log, limits: limits, ended: make(chan struct{}), pool: door.NewPool(limits.Workers)}
 	s.kill.Store(&cfg.Kill)
-	s.grants.Store(&cfg.Grants)
+	s.grants.Store(grantsByKey(cfg.Grants))
 	broken := func(err error) { s.end(fmt.Errorf("the store is broken: %w", err)) }
 	open := opts.Open
 	if open == nil {
@@ -115,12 +115,13 @@ func Start(ctx context.Context, cfg config.Config, opts Options) (*Server, error
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
-	s.hub.Grant(rights(cfg.Grants))
 	if err := s.openDoors(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.Shutdown(ctx))
 	}
+	s.grant()
 	s.runs.start(cfg.Data, opts)
-	s.warnOfGrants(ctx, cfg.Grants)
+	s.grant() // now that it is known who is a module
+	s.warnOfGrants(ctx)
 	s.serveDoors()
 	return s, nil
 }
@@ -235,11 +236,8 @@ func (s *Server) end(why error) {
 // It reads the list of modules again, too: the error is that it cannot be read.
 func (s *Server) Reload(ctx context.Context, cfg config.Config) error {
 	s.kill.Store(&cfg.Kill)
-	s.grants.Store(&cfg.Grants)
-	s.hub.Grant(rights(cfg.Grants))
-	err := s.runs.Reload(ctx)
-	s.warnOfGrants(ctx, cfg.Grants)
-	return err
+	s.grants.Store(grantsByKey(cfg.Grants))
+	return s.runs.Reload(ctx)
 }
 
 // killedBy ends the server for a client, if the policy allows it.

@@ -2,7 +2,9 @@ package textdoor
 
 import (
 	"bytes"
+	"strconv"
 
+	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/internal/command"
 	"github.com/parley-chat/parley/internal/door"
 	"github.com/parley-chat/parley/internal/hub"
@@ -39,11 +41,25 @@ func (t *text) take(c *command.Command, r *command.Request) {
 // ReadsAhead is on while the session has calls in hand: what it returns must not
 // stand behind what it waits for itself (1.4.7).
 func (t *text) ReadsAhead(c *door.Conn) bool {
-	return t.session.Calls() > 0 && c.Kept() < c.Limits().PostBytesInFlight
+	return t.session.Calls() > 0 && c.Kept() < c.Limits().PostBytesInFlight && !c.Behind()
 }
 
 // InputOver ends the calls that the session has in hand: it cannot return any more.
 func (t *text) InputOver(*door.Conn) { t.session.EndCalls() }
+
+// brokenReturn ends the call of a return that cannot be read. It has no answer,
+// either.
+func (t *text) brokenReturn(data []byte) bool {
+	rest, is := bytes.CutPrefix(data, []byte("return,"))
+	if !is {
+		return false
+	}
+	digits, _, _ := bytes.Cut(rest, []byte(","))
+	if number, err := strconv.ParseUint(string(digits), 10, 64); err == nil {
+		t.session.Return(number, nil, parley.Errorf(parley.CodeUnhandled, "the program returned what is no message"))
+	}
+	return true
+}
 
 // mayBeReturn tells whether the data of a frame should be looked at closer.
 func mayBeReturn(data []byte) bool {
@@ -58,11 +74,18 @@ func (t *text) serveReturns(waiting []byte) {
 	}
 	for t.seen < len(waiting) {
 		data, size, err := textwire.Next(waiting[t.seen:], t.conn.Limits().Frame)
-		if err != nil || size == 0 {
-			return // in its turn
+		switch {
+		case err != nil:
+			t.session.EndCalls() // nothing behind it can be read
+			return
+		case size == 0:
+			return
 		}
 		if mayBeReturn(data) {
-			if call, request, err := t.read(data); err == nil && call.Command.Take != nil {
+			switch call, request, err := t.read(data); {
+			case err != nil:
+				t.brokenReturn(data)
+			case call.Command.Take != nil:
 				t.take(call.Command, request)
 			}
 		}

@@ -52,6 +52,7 @@ func (d *Door) OpenModule(c *door.Conn, module parley.User) (door.Protocol, *hub
 		c.Log().Error("a module cannot come in", "user", module.Name.String(), "err", err)
 		return nil, nil
 	}
+	c.Hasten() // what it calls may take longer than it is given to end
 	t := &text{door: d, conn: c, session: session}
 	t.setDeadline(c.Idle())
 	return t, session
@@ -166,6 +167,8 @@ func (t *text) End(*door.Conn) { t.session.End("connection closed") }
 func (t *text) serve(data []byte) bool {
 	call, request, err := t.read(data)
 	switch {
+	case err != nil && call.Command == nil && t.brokenReturn(data):
+		return true
 	case err != nil:
 	case call.Command.Take != nil:
 		t.take(call.Command, request)
@@ -272,19 +275,20 @@ func (t *text) answer(call command.Call, values []string, err error) {
 
 // reply gives the frame of an answer.
 func (t *text) reply(call command.Call, values []string, err error) []byte {
-	reply := frame(call.Reply(values, err))
-	if len(reply)-textwire.HeaderSize <= t.conn.Limits().Frame {
-		return reply
-	}
-	tooLong := parley.Errorf(parley.CodeRequestTooLong, "the answer would be longer than a frame may be")
-	if call.Command != nil && call.Command.Call != nil {
-		if reply = frame(call.Reply(nil, tooLong)); len(reply)-textwire.HeaderSize <= t.conn.Limits().Frame {
-			return reply
+	limits, tooLong := t.conn.Limits(), error(errAnswerTooLong)
+	for _, fields := range [][]string{
+		call.Reply(values, err),
+		call.Reply(nil, tooLong), // what a program returned
+	} {
+		if len(fields) <= limits.Fields && textwire.Size(fields...) <= limits.Frame {
+			return frame(fields)
 		}
 	}
-	// Only behind giant request IDs, which are left out then.
+	// Behind giant request IDs, which are left out then.
 	return frame(command.ErrorFields("nonfatal", tooLong))
 }
+
+var errAnswerTooLong = parley.Errorf(parley.CodeRequestTooLong, "the answer would be longer than a frame may be")
 
 func frame(fields []string) []byte {
 	return textwire.AppendFrame(make([]byte, 0, textwire.HeaderSize+textwire.Size(fields...)), fields...)
