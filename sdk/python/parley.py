@@ -1106,21 +1106,27 @@ class AsyncClient(_Verbs):
             raise
 
     async def _dial(self):
-        address, tls = _address(self._url)
+        (address, tls), loop = _address(self._url), self._loop
         if self._link is not None:
-            await self._loop.create_connection(lambda: _Link(self), sock=self._link)
+            dial = loop.create_connection(lambda: _Link(self), sock=self._link)
         elif isinstance(address, str):
-            await self._loop.create_unix_connection(lambda: _Link(self), address)
+            dial = loop.create_unix_connection(lambda: _Link(self), address)
         else:
-            await self._loop.create_connection(lambda: _Link(self), *address, ssl=_tls(self._tls) if tls else None)
+            dial = loop.create_connection(lambda: _Link(self), *address, ssl=_tls(self._tls) if tls else None)
+        try:
+            await self._asyncio.wait_for(dial, self._core.timeout)
+        except self._asyncio.TimeoutError as error:
+            raise OSError(f"no connection within {self._core.timeout:g} seconds") from error
+        if self._transport is None:  # gone before anybody could say that it was there
+            raise OSError("the server closed the connection")
 
     async def _come_back(self):
         while self._core.state == DOWN:
             await self._asyncio.sleep(self._core.pause())
             try:
-                await self._asyncio.wait_for(self._dial(), self._core.timeout)
+                await self._dial()
                 await self._finish(self._core.connected())
-            except (OSError, ParleyError, self._asyncio.TimeoutError):
+            except (OSError, ParleyError):
                 if self._core.state == DOWN:
                     self._core.retry()
                 self._after()

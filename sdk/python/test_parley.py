@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import unittest
 from unittest import mock
 
@@ -102,7 +103,8 @@ class Server:
             (self.dir / f"{name}.py").write_text(script + "\nmodule.run()\n")
             lines.append(f"{name} '{sys.executable}' -B '{self.dir}/{name}.py'\n")
         (data / "modules.txt").write_text("".join(lines))
-        (self.dir / "parley.toml").write_text('durability = "relaxed"\n[timeouts]\ncall = "1m"\n[grants.provider]\nrights = ["provide"]\n')
+        (self.dir / "parley.toml").write_text(
+            'durability = "relaxed"\n[timeouts]\ncall = "1m"\n[grants.provider]\nrights = ["provide"]\n')
         self.log = open(self.dir / "log", "w+")
         self.process = subprocess.Popen(
             [os.environ["PARLEY_BIN"], "serve", "--config", str(self.dir / "parley.toml"), "--data", str(data),
@@ -336,7 +338,7 @@ class Codec(unittest.TestCase):
         words = b"req 1 2 ok error fatal room send text left deleted call told user \\, \xff".split() + [b""]
         for _ in range(20000 if PROOF else 500):
             core = parley._Core(reconnect=rng.random() < 0.5)
-            core.client = mock.Mock(_core=core)
+            core.client = types.SimpleNamespace(_core=core)
             core.connected()
             replies = [core.submit(parley.Reply(("say", "tea", "x"), parley._posted)),
                        core.submit(parley.Reply(("whoami",)))]
@@ -609,13 +611,18 @@ class Sync(unittest.TestCase):
         with connect() as client, connect() as other:
             tea = room(client)
             other.join(tea)
+            under_way = []
             with client.pipeline() as p:
-                replies = [p.say(tea, f"{number} " + "x" * 100) for number in range(1500)]
+                replies = []
+                for number in range(1500):
+                    replies.append(p.say(tea, f"{number} " + "x" * 100))
+                    under_way.append(client._core.under_way)
                 with self.assertRaises(RuntimeError):
                     p.nop().result()
             ids = [reply.result().id for reply in replies]
             self.assertEqual(ids, sorted(set(ids)))
             self.assertEqual([event.id for event in take(other, 1500)], ids)
+            self.assertTrue(parley.WINDOW / 2 < max(under_way) <= parley.WINDOW, max(under_way))
             with self.assertRaises(parley.RoomNotFound):
                 with client.pipeline() as p:
                     p.nop()
@@ -734,7 +741,8 @@ class Sync(unittest.TestCase):
         with tempfile.TemporaryDirectory() as path:
             subprocess.run([openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                             "-nodes", "-keyout", path + "/key", "-out", path + "/cert", "-days", "2",
-                            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+                            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                           check=True, capture_output=True)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(path + "/cert", path + "/key")
             proxy = Proxy(context=context)
@@ -834,6 +842,25 @@ class Async(unittest.TestCase):
                     pass
             self.assertIsInstance(caught.exception.__cause__, parley.SlowConsumer)
             await client.close()
+
+    @in_loop
+    async def test_lost_before_it_was_there(self):
+        """The end of a new connection is heard before its beginning."""
+        proxy = Proxy()
+        self.addCleanup(proxy.close)
+        async with await parley.aconnect(proxy.url, guest=next(names), reconnect=True, timeout=1000) as client:
+            dial = client._loop.create_connection
+
+            async def unlucky(*args, **more):
+                client._loop.create_connection = dial
+                transport, link = await dial(*args, **more)
+                link.eof_received()
+                return transport, link
+            client._loop.create_connection = unlucky
+            proxy.cut()
+            async for event in client.events():
+                self.assertEqual(event, parley.Reconnected())
+                break
 
     @in_loop
     async def test_close_ends_all(self):
@@ -1156,7 +1183,7 @@ class Reconnect(unittest.TestCase):
         speak.extend(expected)
 
     def test_chaos(self):
-        user, rounds = "traveller", 300 if PROOF else 8
+        user, rounds = "traveller", 60 if PROOF else 8
         with connect() as other:
             tea = room(other)
         expected, ready, mine = [], threading.Event(), []
@@ -1191,7 +1218,7 @@ class Reconnect(unittest.TestCase):
             self.assertEqual(kept, mine)
 
     def test_async_chaos(self):
-        user, rounds = "traveller", 300 if PROOF else 8
+        user, rounds = "traveller", 60 if PROOF else 8
         with connect() as other:
             tea = room(other)
         expected, ready, mine, seen = [], threading.Event(), [], []
