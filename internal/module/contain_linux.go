@@ -106,9 +106,17 @@ func isKept(c uintptr) bool {
 }
 
 // systemLimits bounds the threads of the user, of which a module may add some. It
-// does not hold for root.
+// does not hold for root. In a namespace of its own only the module's count;
+// elsewhere those of all modules do, and of the server.
 func (j *job) systemLimits() []limit {
-	return []limit{{unix.RLIMIT_NPROC, uint64(threadsOf(os.Getuid()) + j.Limits.Processes)}}
+	count, more := threadsOf(os.Getuid()), j.Limits.Processes
+	if count == 0 { // there is no /proc
+		return nil
+	}
+	if os.Getpid() != 1 {
+		more *= j.Limits.Modules
+	}
+	return []limit{{unix.RLIMIT_NPROC, uint64(count + more)}}
 }
 
 // awaitEnd waits for the end of a process and lets it keep its number.

@@ -7,8 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -20,9 +22,22 @@ func eachWay(t *testing.T, test func(t *testing.T, plain bool)) {
 	for name, plain := range map[string]bool{"contained": false, "plain": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if !plain && !hasNamespaces() {
+				t.Skip("this system lets us make no namespaces")
+			}
 			test(t, plain)
 		})
 	}
+}
+
+// hasNamespaces tells whether modules can be contained here.
+func hasNamespaces() bool {
+	p, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{Sys: apart(false)})
+	if err != nil {
+		return false
+	}
+	p.Wait()
+	return true
 }
 
 // needsLandlock skips where the system has none that is new enough.
@@ -49,7 +64,15 @@ func TestFilesOutOfReach(t *testing.T) {
 	t.Parallel()
 	needsLandlock(t, 1)
 	eachWay(t, func(t *testing.T, plain bool) {
-		h := supervise(t, plain, "dice probe", "poll probe")
+		h := supervise(t, plain)
+		around := filepath.Join(filepath.Dir(h.dir), "around") // there before the module is
+		if err := os.Symlink(h.dir, around); err != nil {
+			t.Fatal(err)
+		}
+		h.write("dice probe", "poll probe")
+		if err := h.s.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		dice, home := h.seat("dice", 1), filepath.Join(h.dir, "modules", "dice")
 		h.seat("poll", 1) // so that its directory is there
 		db := filepath.Join(h.dir, "parley.db")
@@ -68,6 +91,7 @@ func TestFilesOutOfReach(t *testing.T) {
 			t.Fatal(err)
 		}
 		do(t, dice, false, "read", "link")
+		do(t, dice, false, "read", filepath.Join(around, "parley.db"))
 		do(t, dice, false, "read", fmt.Sprintf("/proc/%d/environ", os.Getpid()))
 		do(t, dice, false, "read", fmt.Sprintf("/proc/%d/root%s", os.Getpid(), db))
 		do(t, dice, false, "list", h.dir)
@@ -135,6 +159,34 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+func TestPrivileges(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, plain bool) {
+		dice := supervise(t, plain, "dice probe").seat("dice", 1)
+		may := uint64(0)
+		for _, c := range kept {
+			may |= 1 << c
+		}
+		status := dice.call("status")
+		for _, set := range []string{"CapEff:\t", "CapPrm:\t", "CapBnd:\t"} {
+			at := slices.IndexFunc(status, func(line string) bool { return strings.HasPrefix(line, set) })
+			if at < 0 {
+				t.Fatalf("the system tells no %s: %.300q", set, status)
+			}
+			has, err := strconv.ParseUint(strings.TrimPrefix(status[at], set), 16, 64)
+			if os.Getuid() != 0 && set == "CapBnd:\t" { // it can get none of them
+				continue
+			}
+			if err != nil || has&^may != 0 {
+				t.Errorf("%s%x, %v; want no more than %x", set, has, err, may)
+			}
+		}
+		if !slices.Contains(status, "NoNewPrivs:\t1") {
+			t.Errorf("it may get new privileges: %q", status)
+		}
+	})
+}
+
 // TestProcessesAreBounded lets a module start more and more of them. Each way all
 // of them are gone in the end.
 func TestProcessesAreBounded(t *testing.T) {
@@ -149,7 +201,7 @@ func TestProcessesAreBounded(t *testing.T) {
 				h.seat("bomb", 1).call()
 				h.untilLogged("too many processes")
 				h.seat("bomb", 2)
-				h.until("they are gone", func() bool { return sleepers(t, h.dir) == 0 })
+				h.until("they are gone", func() bool { return len(sleepers(t, h.dir)) == 0 })
 			})
 		})
 	}
@@ -164,11 +216,11 @@ func TestNothingOutlivesAModule(t *testing.T) {
 		if got := dice.call("and end"); len(got) != 2 || got[1] == "0" {
 			t.Fatalf("it left %q behind", got)
 		}
-		if sleepers(t, h.dir) == 0 {
+		if len(sleepers(t, h.dir)) == 0 {
 			t.Fatal("it left nothing behind")
 		}
 		h.seat("dice", 2)
-		h.until("it is gone", func() bool { return sleepers(t, h.dir) == 0 })
+		h.until("it is gone", func() bool { return len(sleepers(t, h.dir)) == 0 })
 		select {
 		case <-dice.ended:
 		default:
@@ -177,8 +229,31 @@ func TestNothingOutlivesAModule(t *testing.T) {
 	})
 }
 
-// sleepers counts the processes that the modules of a data directory started.
-func sleepers(t *testing.T, dir string) (count int) {
+// TestWhoHidesHoldsNothingUp lets a module leave a process behind that is
+// not found without namespaces, and that holds the module's socket and pipe.
+func TestWhoHidesHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, plain bool) {
+		h := supervise(t, plain, "dice hider")
+		dice := h.seat("dice", 1)
+		if got := dice.call(); len(got) != 2 || got[1] != "unhandled" {
+			t.Errorf("the call was answered %q", got)
+		}
+		h.seat("dice", 2)
+		for _, left := range sleepers(t, h.dir) {
+			if !plain {
+				t.Errorf("process %d is left", left)
+			}
+			syscall.Kill(left, syscall.SIGKILL)
+		}
+		if strings.Contains(h.log.String(), "still served") {
+			t.Error("the connection was not ended")
+		}
+	})
+}
+
+// sleepers lists the processes that the modules of a data directory started.
+func sleepers(t *testing.T, dir string) (pids []int) {
 	t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
@@ -188,10 +263,14 @@ func sleepers(t *testing.T, dir string) (count int) {
 		environ, _ := os.ReadFile(name)
 		words, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
 		if bytes.Contains(environ, []byte("HOME="+dir+"/")) && bytes.HasPrefix(words, []byte("sleep\x00")) {
-			count++
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
 		}
 	}
-	return count
+	return pids
 }
 
 // TestAFloodOfWords says more to the log than anybody wants to read.

@@ -114,7 +114,7 @@ func stat(pid, field int) string {
 
 func beginning(pid int) string { return stat(pid, statBegan) }
 
-// threadsOf counts the threads of a user.
+// threadsOf counts the threads of a user; 0: that cannot be known.
 func threadsOf(uid int) int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

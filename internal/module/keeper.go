@@ -185,32 +185,54 @@ func (k *keeper) runOnce() error {
 		theirs.Close()
 		return fmt.Errorf("it was not let in: %w", err)
 	}
-	p, err := k.s.opts.start(k.module, theirs)
+	r := &life{seat: seat, hold: hold}
+	r.process, err = k.s.opts.start(k.module, theirs)
 	theirs.Close()
 	if err == nil {
 		k.set(running, seat)
-		err = k.attend(p, seat, hold)
+		err = k.attend(r)
 	}
-	seat.Close()
-	shut(hold)
-	k.await(seat)
+	k.hangUp(r)
 	return err
 }
 
-// await waits for the end of the connection of a program that is gone.
-func (k *keeper) await(seat Seat) {
+// life is one run of the program.
+type life struct {
+	process process
+	seat    Seat
+	hold    *os.File // another descriptor of the host's end of the socket
+}
+
+// hangUp waits for the end of the connection when the program is gone: what it
+// said last is served. Somebody else may hold its end of the socket; then the
+// connection is ended here.
+func (k *keeper) hangUp(r *life) {
+	if k.endedWithin(r.seat) {
+		return
+	}
+	r.seat.Close()
+	shut(r.hold)
+	if !k.endedWithin(r.seat) && k.s.force.Err() == nil {
+		k.log.Error("the connection of a module that ended is still served")
+	}
+}
+
+// endedWithin waits for the end of a connection, for the time of grace.
+func (k *keeper) endedWithin(seat Seat) bool {
 	late := time.NewTimer(k.s.opts.Limits.Grace)
 	defer late.Stop()
 	select {
 	case <-seat.Ended():
+		return true
 	case <-late.C:
-		k.log.Error("the connection of a module that ended is still served")
 	case <-k.s.force.Done():
 	}
+	return false
 }
 
 // attend looks after a running program until it is gone, and tells why it went.
-func (k *keeper) attend(p process, seat Seat, hold *os.File) error {
+func (k *keeper) attend(r *life) error {
+	p, seat := r.process, r.seat
 	select {
 	case <-p.gone():
 		return errors.New(p.how())
@@ -219,11 +241,10 @@ func (k *keeper) attend(p process, seat Seat, hold *os.File) error {
 		<-p.gone()
 		return errHung
 	case <-seat.Ended():
-		shut(hold) // or its input would not end
-		if k.goneWithin(p) {
+		if k.goneWithin(r) {
 			return errors.New(p.how()) // most often that was why
 		}
-		k.compel(p)
+		k.compel(r)
 		return errSaid
 	case <-k.leaving:
 		k.set(draining, seat)
@@ -231,8 +252,8 @@ func (k *keeper) attend(p process, seat Seat, hold *os.File) error {
 	case <-k.ctx.Done():
 	}
 	seat.Close()
-	if !k.goneWithin(p) {
-		k.compel(p)
+	if !k.goneWithin(r) {
+		k.compel(r)
 	}
 	return errAsked
 }
@@ -260,30 +281,35 @@ func (k *keeper) drain(p process, seat Seat) {
 }
 
 // compel ends a program that did not end with its input.
-func (k *keeper) compel(p process) {
+func (k *keeper) compel(r *life) {
 	k.log.Warn("the module did not end with its input and is terminated")
-	p.terminate()
-	if k.goneWithin(p) {
+	r.process.terminate()
+	if k.goneWithin(r) {
 		return
 	}
 	k.log.Warn("the module did not end by SIGTERM and is killed")
-	p.kill()
-	<-p.gone()
+	r.process.kill()
+	<-r.process.gone()
 }
 
 // goneWithin waits for the end of a program, for the time of grace.
-func (k *keeper) goneWithin(p process) bool {
+func (k *keeper) goneWithin(r *life) bool {
 	late := time.NewTimer(k.s.opts.Limits.Grace)
 	defer late.Stop()
-	select {
-	case <-p.gone():
-		return true
-	case <-late.C:
-		return false
-	case <-k.s.force.Done():
-		p.kill()
-		<-p.gone()
-		return true
+	for ended := r.seat.Ended(); ; {
+		select {
+		case <-r.process.gone():
+			return true
+		case <-ended:
+			ended = nil
+			shut(r.hold) // or its input would not end while we hold on to it
+		case <-late.C:
+			return false
+		case <-k.s.force.Done():
+			r.process.kill()
+			<-r.process.gone()
+			return true
+		}
 	}
 }
 

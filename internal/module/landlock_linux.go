@@ -134,6 +134,9 @@ func (r *ruleset) allowBeside(dir, but string) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
+	if len(entries) == mostEntries {
+		fmt.Fprintf(os.Stderr, "%s has too many entries; only %d of them can be used here\n", dir, mostEntries)
+	}
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		rights := uint64(ofFiles)

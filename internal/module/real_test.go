@@ -116,6 +116,25 @@ func TestReplacedWithoutLosingACall(t *testing.T) {
 	}
 }
 
+// TestInputEndsWithTheConnection lets the host close a connection: the module reads
+// the end of its input, although somebody else has the socket open, too.
+func TestInputEndsWithTheConnection(t *testing.T) {
+	t.Parallel()
+	h := supervise(t, false)
+	h.s.opts.Limits.Grace = time.Minute // a machine may be slow
+	h.write("dice garbage")
+	if err := h.s.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.seat("dice", 1).call(); !slices.Equal(got, []string{"error", "unhandled"}) {
+		t.Errorf("the call came back as %q", got)
+	}
+	h.untilLogged("the program ended: exit status 0")
+	if strings.Contains(h.log.String(), "terminated") {
+		t.Error("the module was terminated")
+	}
+}
+
 func TestBadPrograms(t *testing.T) {
 	t.Parallel()
 	h := supervise(t, false)

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +29,7 @@ func Words(program, kind string) string { return program + " " + word + " " + ki
 
 // Main plays a module and ends the process, if its arguments say so.
 func Main() {
-	if len(os.Args) != 3 || os.Args[1] != word {
+	if len(os.Args) < 3 || os.Args[1] != word {
 		return
 	}
 	act := acts[os.Args[2]]
@@ -66,12 +65,15 @@ var acts = map[string]func(){
 	"returns":     func() { provide(Command); serve(func(*call) { go flood("return", "0", "nothing") }) },
 	"stubborn":    stubborn,
 	"daemon":      func() { provide(Command); serve(daemon) },
+	"hider":       func() { provide(Command); serve(hider) },
 	"stderr":      func() { provide(Command); chatter(); serve(echo) },
+	"echo":        func() { provide(Command); serve(echo) },
+	"farewell":    func() { provide(Command); serve(func(c *call) { echo(c); os.Exit(0) }) },
 	"exit":        func() { os.Exit(0) },
 	"exit-later":  func() { provide(Command); os.Exit(3) },
 	"exit-called": func() { provide(Command); serve(func(*call) { os.Exit(3) }) },
 	"hang":        func() { provide(Command); serve(func(*call) { select {} }) },
-	"garbage":     func() { provide(Command); serve(func(*call) { io.CopyN(os.Stdout, rand.Reader, 1<<20) }) },
+	"garbage":     func() { provide(Command); serve(func(*call) { io.CopyN(os.Stdout, rand.Reader, 4<<10) }) },
 	"half":        func() { provide(Command); serve(half) },
 	"long-return": func() { provide(Command); serve(longReturn) },
 	"deaf":        func() { provide(Command); select {} },
@@ -81,16 +83,6 @@ var acts = map[string]func(){
 	"greedy":      func() { go greedy(); serve(echo) },
 	"forger":      forger,
 	"spoofer":     func() { provide(Command); serve(spoof) },
-}
-
-// Kinds lists the modules.
-func Kinds() []string {
-	var kinds []string
-	for kind := range acts {
-		kinds = append(kinds, kind)
-	}
-	slices.Sort(kinds)
-	return kinds
 }
 
 // call is a call that was handed to the module.
@@ -173,6 +165,13 @@ func daemon(c *call) {
 		time.Sleep(700 * time.Millisecond) // it is counted meanwhile
 		os.Exit(3)
 	}
+}
+
+// hider ends at once and leaves a process behind that holds on to all that the
+// module had. Nobody has counted it.
+func hider(*call) {
+	start(true)
+	os.Exit(3)
 }
 
 // flood says more than anybody wants to read. It ends with the process.

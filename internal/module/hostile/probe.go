@@ -39,6 +39,10 @@ var probes = map[string]func(args []string) ([]string, error){
 	"arguments":   func([]string) ([]string, error) { return os.Args, nil },
 	"descriptors": func([]string) ([]string, error) { return descriptors(), nil },
 	"limit":       limit,
+	"status": func([]string) ([]string, error) { // of the system's
+		text, err := os.ReadFile("/proc/self/status")
+		return strings.Split(string(text), "\n"), err
+	},
 	"nice": func([]string) ([]string, error) {
 		n, err := syscall.Getpriority(0, 0)
 		return []string{strconv.Itoa(n)}, err
