@@ -107,7 +107,7 @@ func (c *Client) Close() {
 func (c *Client) Done() <-chan struct{} { return c.ended }
 
 // Err tells why the client has ended: ErrClosed when it was in good order, else a
-// *ConnError or the refusal of a login. It is nil before Done is closed.
+// *ConnError. It is nil before.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

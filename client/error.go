@@ -14,20 +14,23 @@ var ErrClosed = errors.New("client: closed")
 // door.
 var ErrAddress = errors.New("write text://host:port, texts://host:port or text+unix:///path")
 
-var errSilent = errors.New("the server does not answer")
+var (
+	errSilent  = errors.New("the server does not answer")
+	errEndless = errors.New("the server gives the same page again and again")
+)
 
 // A ConnError tells that a connection ended, and so what was asked on it and not
 // answered may have been done or not. It is not a refusal: errors.Is never finds a
 // *parley.Error in it, whatever Reason says.
 type ConnError struct {
-	Reason *parley.Error // the fatal error that the server sent last; nil when it sent none
-	Err    error         // what else ended it, io.EOF for a server that closed without a word; nil with a Reason
+	Reason *parley.Error // what the server said last: its fatal error, or why we may not log in again; nil: nothing
+	Err    error         // what else ended it: io.EOF for a server that closed without a word; nil with a Reason
 }
 
 // Error says why the connection ended.
 func (e *ConnError) Error() string {
 	if e.Reason != nil {
-		return "client: the server ended the connection: " + e.Reason.Error()
+		return "client: the connection has ended, and the server says why: " + e.Reason.Error()
 	}
 	return "client: the connection is lost: " + e.Err.Error()
 }

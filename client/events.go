@@ -96,6 +96,10 @@ func (q *queue) put(e parley.Event, bytes int) bool {
 func (q *queue) miss() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.missed()
+}
+
+func (q *queue) missed() {
 	if last := len(q.waiting) - 1; last >= 0 {
 		if m, ok := q.waiting[last].event.(Missed); ok {
 			q.waiting[last].event = Missed{Events: m.Events + 1}
@@ -107,11 +111,16 @@ func (q *queue) miss() {
 	}
 }
 
-// tell queues an event of the client itself, for which there is always room.
+// tell queues an event of the client itself, for which there is room but for a program
+// that never reads any.
 func (q *queue) tell(e parley.Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.direct(e) {
+	switch {
+	case q.direct(e):
+	case q.bytes > 2*mostEvents:
+		q.missed()
+	default:
 		q.add(e, perEvent)
 	}
 }

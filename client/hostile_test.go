@@ -170,6 +170,46 @@ func TestServerAnswersSomethingElse(t *testing.T) {
 	}
 }
 
+// A server whose pages never end does not keep the client for ever.
+func TestServerListsForEver(t *testing.T) {
+	p := newPuppet(t, func(_ int, c net.Conn) {
+		let(c, "ok")
+		for {
+			r := read(c)
+			if r == nil {
+				return
+			}
+			answer := []string{"req", r[1], "ok"}
+			switch r[2] {
+			case "users":
+				answer = []string{"req", r[1], "users", "alice", "bob"}
+			case "history":
+				answer = []string{"req", r[1], "history", "1-0000000000001", "2026-11-20T20:31:37.581Z", "bob", "again"}
+			}
+			write(c, answer...)
+		}
+	})
+	c, err := client.Dial(within(t), p.url(), client.Guest("robot"), client.NoReconnect())
+	must(t, err)
+	robot := &program{c, t}
+	defer c.Close()
+	ctx := within(t)
+	if _, err := c.Users(ctx); err == nil {
+		t.Error("Users has no error")
+	}
+	n := 0
+	for _, err = range c.History(ctx, "lobby", "") {
+		n++
+	}
+	if n != 2 || err == nil {
+		t.Errorf("History gave %d messages, and the error %v", n, err)
+	}
+	must(t, c.Follow(ctx, "lobby", ""))
+	if lost := await[client.Lost](robot); !strings.Contains(lost.Err.Error(), "again and again") {
+		t.Errorf("Lost because of %v", lost.Err)
+	}
+}
+
 // A server that says nothing any more is given up, and asked again on a new connection.
 func TestSilentServer(t *testing.T) {
 	p := newPuppet(t, func(n int, c net.Conn) {

@@ -39,7 +39,7 @@ func (c *Client) list(ctx context.Context, command string, args ...string) ([]pa
 		case len(values) == 1:
 			return all, nil
 		case len(all) > 0 && values[len(values)-1] == all[len(all)-1].String():
-			return nil, errEndlessList
+			return nil, errEndless
 		}
 		all = append(all, names(values[1:])...)
 		asked = append(args[:len(args):len(args)], values[len(values)-1])
@@ -93,15 +93,15 @@ func (c *Client) History(ctx context.Context, of, id string) iter.Seq2[parley.Me
 			if len(page) == 0 {
 				return
 			}
+			next := page[len(page)-1].ID()
+			if next <= id {
+				yield(parley.Message{}, errEndless)
+				return
+			}
 			for i := range page {
 				if !yield(page[i], nil) {
 					return
 				}
-			}
-			next := page[len(page)-1].ID()
-			if next <= id {
-				yield(parley.Message{}, errEndlessList)
-				return
 			}
 			id = next
 		}

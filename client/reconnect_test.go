@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley"
 	"github.com/parley-chat/parley/client"
 	"github.com/parley-chat/parley/client/parleytest"
+	"github.com/parley-chat/parley/internal/proof"
 )
 
 // heard gathers what comes of rooms until the text "the end" has come in each.
@@ -61,7 +62,7 @@ func TestNoGapAndNoDouble(t *testing.T) {
 	for _, room := range rooms {
 		must(t, listener.Join(within(t), room))
 	}
-	const talkers, each = 6, 100
+	talkers, each := 6, proof.Size(60, 600, 6000)
 	var posted atomic.Int64
 	var talking sync.WaitGroup
 	var clients []*program
@@ -81,14 +82,14 @@ func TestNoGapAndNoDouble(t *testing.T) {
 	go func() {
 		defer close(stirred)
 		for round := int64(1); round <= 8; round++ {
-			for posted.Load() < round*talkers*each/10 {
+			for posted.Load() < round*int64(talkers*each)/10 {
 				setter.Nop(within(t))
 			}
 			switch round % 4 {
 			case 0:
 				s.Restart()
 			case 1:
-				clients[round%talkers].Cut()
+				clients[round%int64(talkers)].Cut()
 			default:
 				listener.Cut()
 			}
@@ -224,11 +225,14 @@ func TestRefusedForGood(t *testing.T) {
 	must(t, two.Passwd(ctx, "secret", "changed"))
 	one.Cut()
 	<-one.Done()
-	if !errors.Is(one.Err(), parley.ErrWrongUserOrPassword) {
-		t.Errorf("it ended because of %v", one.Err())
-	}
-	if err := one.Nop(ctx); !errors.Is(err, parley.ErrWrongUserOrPassword) {
-		t.Errorf("Nop: %v", err)
+	for _, err := range []error{one.Err(), one.Nop(ctx)} {
+		var ended *client.ConnError
+		if !errors.As(err, &ended) || ended.Reason == nil || ended.Reason.Code != parley.CodeWrongUserOrPassword {
+			t.Errorf("it ended because of %v", err)
+		}
+		if errors.Is(err, parley.ErrWrongUserOrPassword) {
+			t.Errorf("%v is a refusal, although a request may have been done", err)
+		}
 	}
 	await[client.Lost](one)
 	if e, more := <-one.Events(); more {

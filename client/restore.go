@@ -142,17 +142,21 @@ func (c *Client) again() (*conn, error) {
 			return cn, nil
 		case c.ctx.Err() != nil:
 			return nil, ErrClosed
-		case refusedForGood(err):
-			return nil, err
+		}
+		if refused := forGood(err); refused != nil {
+			return nil, &ConnError{Reason: refused}
 		}
 	}
 }
 
-// refusedForGood tells whether a login will be refused again. A guest's name may still be
-// that of the connection that was lost.
-func refusedForGood(err error) bool {
+// forGood gives the refusal of a login that will be refused again, or nil. A guest's name
+// may still be that of the connection that was lost.
+func forGood(err error) *parley.Error {
 	var refused *parley.Error
-	return errors.As(err, &refused) && lasting(refused) && refused.Code != parley.CodeNameTaken
+	if errors.As(err, &refused) && lasting(refused) && refused.Code != parley.CodeNameTaken {
+		return refused
+	}
+	return nil
 }
 
 // resume lets a connection be used: the posts that were not answered are said again

@@ -217,21 +217,25 @@ func (c *Client) readUp(cn *conn) {
 func (c *Client) page(cn *conn, r *room, values []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := r.name.Key()
-	if c.rooms.all[key] != r || !r.reading {
+	switch {
+	case c.rooms.all[r.name.Key()] != r || !r.reading: // it was left
+		c.readUp(cn)
 		return
-	}
-	if err != nil {
+	case err != nil:
 		c.pageRefused(cn, r, err)
 		return
 	}
-	torn := r.torn
+	torn, before := r.torn, r.last
 	r.torn = false
 	messages := messages(values)
 	for _, m := range messages {
 		if !c.catchUp(r, parley.Said{Room: r.name, Message: m}) {
 			return
 		}
+	}
+	if len(messages) > 0 && r.last == before {
+		cn.end(&ConnError{Err: errEndless})
+		return
 	}
 	reaches := len(r.held) > 0 && r.last.covers(placeOf(&r.held[0].Message))
 	if reaches || len(messages) == 0 && !torn {
@@ -283,7 +287,7 @@ func (c *Client) pageRefused(cn *conn, r *room, err error) {
 		c.events.tell(parley.RoomDeleted{Room: r.name})
 	default:
 		// It is tried again on the next connection.
-		cn.end(&ConnError{Err: err})
+		cn.end(&ConnError{Err: errors.New("the history of " + r.name.String() + " cannot be read: " + err.Error())})
 		return
 	}
 	c.readUp(cn)

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"time"
 
@@ -183,5 +182,3 @@ func (c *Client) Copies(ctx context.Context, on bool) error {
 	}
 	return c.done(ctx, "copies", word)
 }
-
-var errEndlessList = errors.New("client: the server gives the same list again and again")

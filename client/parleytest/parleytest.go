@@ -128,6 +128,9 @@ func (s *Server) Restart() {
 	s.Start()
 }
 
+// Grant gives an account other rights than it had, none perhaps, from the next Start on.
+func (s *Server) Grant(user string, rights ...string) { Grant(user, rights...)(&s.cfg) }
+
 // Forget lets a stopped server begin with nothing when it is started again.
 func (s *Server) Forget() {
 	s.t.Helper()

@@ -57,14 +57,15 @@ var modules = &Command{
 // and those that came by a socket and provide something.
 func (r *Request) listPrograms() ([]string, error) {
 	programs := r.Hub.Programs()
-	values, size := []string{"modules"}, len("modules")
+	const inRow = 6
+	values, size, most := []string{"modules"}, len("modules"), r.Limits.Fields-2*r.Limits.Nesting
 	add := func(p hub.Program, state string) {
 		median := ""
 		if p.Median > 0 {
 			median = strconv.FormatInt(max(p.Median.Microseconds(), 1), 10)
 		}
 		row := []string{p.Name.String(), state, strings.Join(p.Commands, " "), strconv.Itoa(p.Calls), strconv.Itoa(p.Errors), median}
-		if size += 1 + textwire.Size(row...); size <= r.pageBytes() {
+		if size += 1 + textwire.Size(row...); size <= r.pageBytes() && len(values)+inRow <= most {
 			values = append(values, row...)
 		}
 	}

@@ -32,7 +32,7 @@ var provide = &Command{
 }
 
 // answers lists words that begin an answer, and are no commands (1.2.9).
-var answers = [...]string{"ok", "error"}
+var answers = [...]string{"ok", "error", "user"}
 
 // anyNumber is the most arguments of a command that takes as many as fit.
 const anyNumber = -1

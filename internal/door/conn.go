@@ -34,6 +34,7 @@ type Conn struct {
 	hasty      bool // its calls are not waited for at the end
 	held       bool // the protocol was told to wait: it is to be fed again
 	closing    bool // nothing is fed any more
+	stopped    bool // nothing is answered any more
 	inputEnded bool
 	deadline   time.Time
 
@@ -223,18 +224,26 @@ func (c *Conn) Call(size int, begin func(done func(answer func() []byte))) {
 	c.underWay += size
 	begin(func(answer func() []byte) {
 		c.complete(func() {
-			one.answer, one.over = answer(), true
-			for len(c.calls) > 0 && c.calls[0].over {
-				c.Answer(c.calls[0].answer)
-				c.calls[0] = nil
-				c.calls = c.calls[1:]
-			}
-			if len(c.calls) == 0 {
-				c.calls = nil // a connection that waits for nothing holds nothing
-			}
-			c.done(size)
+			defer c.returned(size) // also if the answer cannot be made
+			one.over = true
+			one.answer = answer()
 		})
 	})
+}
+
+// returned answers the calls that are over, as far as none before them is open.
+func (c *Conn) returned(size int) {
+	for len(c.calls) > 0 && c.calls[0].over {
+		if !c.stopped {
+			c.Answer(c.calls[0].answer)
+		}
+		c.calls[0] = nil
+		c.calls = c.calls[1:]
+	}
+	if len(c.calls) == 0 {
+		c.calls = nil // a connection that waits for nothing holds nothing
+	}
+	c.done(size)
 }
 
 // Hasten lets the end of the connection not wait for its calls.
@@ -338,10 +347,11 @@ func (c *Conn) inputOver() { c.hand(func() { c.protocol.InputOver(c) }) }
 // more begins.
 func (c *Conn) stop() bool {
 	served := !c.held || c.closing || c.outbox.hasGap()
-	if c.parked || c.posts > 0 || len(c.calls) > 0 && !c.gone && !c.hasty || !served {
+	awaits := len(c.calls) > 0 && !c.gone && !c.hasty && !c.outbox.hasGap()
+	if c.parked || c.posts > 0 || awaits || !served {
 		return false
 	}
-	c.closing = true
+	c.closing, c.stopped = true, true
 	return true
 }
 

@@ -16,7 +16,7 @@ type callee struct {
 	heard  atomic.Uint64 // how often the program has said something
 	count  atomic.Int64  // of open
 
-	mu       sync.Mutex // no other lock is taken under it
+	mu       sync.Mutex // no lock but the program's is taken under it
 	offers   []string
 	program  *program // whose calls are counted; nil: it provided nothing yet
 	last     uint64   // number of the latest call

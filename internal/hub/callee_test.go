@@ -321,6 +321,31 @@ func TestHung(t *testing.T) {
 	}
 }
 
+// The median is of the latest calls, whatever became of others.
+func TestMedianIsOfTheLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		robot, alice := w.desk(), w.guest("alice")
+		takes, refuses := time.Second, false
+		robot.serve = func(number uint64, _ string) {
+			var refusal *parley.Error
+			if refuses {
+				refusal = parley.ErrUnhandled
+			}
+			time.AfterFunc(takes, func() { robot.Return(number, nil, refusal) })
+		}
+		for i := range 1000 {
+			if i >= 200 {
+				takes, refuses = time.Millisecond, i%2 == 0
+			}
+			<-call(alice.Session, "x", 1)
+		}
+		if p := w.hub.Programs()[0]; p.Median != time.Millisecond || p.Calls != 1000 || p.Errors != 400 {
+			t.Errorf("the figures are %+v, want a median of 1ms, 1000 calls and 400 errors", p)
+		}
+	})
+}
+
 // Callers, and programs that come, return, withdraw, are drained, and end, all at
 // once: each call ends, once, and soon, for none is lost to somebody who has gone.
 func TestCallsWhileProgramsGo(t *testing.T) {
@@ -328,14 +353,15 @@ func TestCallsWhileProgramsGo(t *testing.T) {
 		name     string
 		provides bool
 		call     func(*hub.Session) <-chan ending
+		rounds   int
 		nobody   string // how a call ends while no program is there
 	}{
-		{"provided", true, func(s *hub.Session) <-chan ending { return call(s, "x", 1) }, gone},
-		{"asked", false, ask, offline},
+		{"provided", true, func(s *hub.Session) <-chan ending { return call(s, "x", 1) }, 200, gone},
+		{"asked", false, ask, 50, offline}, // of the store, while nobody is there
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(cfg *hub.Config) { cfg.Limits.Call = time.Hour })
-			all, total := w.callWhileTheyGo(tt.provides, tt.call)
+			all, total := w.callWhileTheyGo(tt.provides, tt.rounds, tt.call)
 			if all[returned] == 0 || all[fault] == 0 || all[returned]+all[fault]+all[tt.nobody] != total {
 				t.Errorf("%d calls ended as %v, want some returned, some unhandled, and the others %s", total, all, tt.nobody)
 			}
@@ -350,9 +376,9 @@ func TestCallsWhileProgramsGo(t *testing.T) {
 }
 
 // callWhileTheyGo counts how calls end.
-func (w *world) callWhileTheyGo(provides bool, call func(*hub.Session) <-chan ending) (all map[string]int, total int) {
+func (w *world) callWhileTheyGo(provides bool, rounds int, call func(*hub.Session) <-chan ending) (all map[string]int, total int) {
 	w.t.Helper()
-	const programs, callers, rounds, atOnce = 4, 4, 200, 16
+	const programs, callers, atOnce = 4, 4, 16
 	robot, err := w.hub.Module(w.t.Context(), "robot")
 	w.ok(err)
 	var going, calling sync.WaitGroup

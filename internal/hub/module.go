@@ -38,6 +38,7 @@ func (h *Hub) Module(ctx context.Context, called string) (parley.User, error) {
 // CodeTooMany, CodeNameTaken.
 func (h *Hub) AttachModule(sink Sink, dialect *Dialect, module parley.User) (*Session, error) {
 	s := h.Attach(sink, dialect)
+	s.module = true // before anybody can find it
 	err := s.become(func() (*user, error) {
 		if u := h.names.byKey[module.Name.Key()]; u != nil && u.ID == module.ID {
 			return u, nil
@@ -45,6 +46,5 @@ func (h *Hub) AttachModule(sink Sink, dialect *Dialect, module parley.User) (*Se
 		u := &user{User: module, module: true}
 		return u, h.names.hold(u)
 	})
-	s.module = true
 	return s, err
 }

@@ -42,11 +42,8 @@ var ErrMayNotProvide = parley.Errorf(parley.CodeForbidden, "providing commands n
 // ErrNotLoggedIn, ErrMayNotProvide, CodeSyntax, CodeTooMany.
 func (s *Session) Provide(o Offer) error {
 	u, err := s.named()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !s.May(Provide):
-		return ErrMayNotProvide
 	}
 	if err := s.hub.checkOffer(o); err != nil {
 		return err
@@ -54,8 +51,11 @@ func (s *Session) Provide(o Offer) error {
 	all := &s.hub.offers
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if s.isDraining() {
-		return parley.Errorf(parley.CodeForbidden, "this module is being stopped")
+	switch {
+	case !s.May(Provide):
+		return ErrMayNotProvide
+	case s.isDraining():
+		return parley.Errorf(parley.CodeForbidden, "this session is ending")
 	}
 	at := all.byCommand[o.Command]
 	if at == nil {

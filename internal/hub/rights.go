@@ -34,7 +34,7 @@ func (h *Hub) Grant(granted Grants) {
 		if !s.May(Provide) {
 			s.withdrawAll()
 		}
-		if u := s.user.Load(); u != nil && !s.May(Rooms) {
+		if u := s.user.Load(); u != nil && s.module && !s.May(Rooms) {
 			s.exitRooms(u, "")
 		}
 	}

@@ -88,7 +88,12 @@ func (s *Session) Join(ctx context.Context, called ...string) ([]Outcome, error)
 			}
 			return nil
 		},
-		apply: func() { s.enter(u, rooms, outcomes) },
+		apply: func() {
+			s.enter(u, rooms, outcomes)
+			if s.module && !s.May(Rooms) { // the right was taken away meanwhile
+				s.exitRooms(u, "")
+			}
+		},
 	})
 }
 

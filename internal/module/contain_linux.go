@@ -120,7 +120,10 @@ func (j *job) systemLimits() []limit {
 }
 
 // awaitEnd waits for the end of a process and lets it keep its number.
-func awaitEnd(pid int) {
-	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+func awaitEnd(pid int) bool {
+	for {
+		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); !errors.Is(err, unix.EINTR) {
+			return err == nil
+		}
 	}
 }

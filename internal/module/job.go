@@ -29,7 +29,7 @@ func newJob(opts *Options, m *module) (*job, error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, err
 	}
-	j := &job{Dir: dir, Home: filepath.Join(dir, "modules", m.name.String()), Words: m.words, Network: m.grant.Network, Limits: opts.Limits}
+	j := &job{Dir: dir, Home: homeOf(dir, m.name), Words: m.words, Network: m.grant.Network, Limits: opts.Limits}
 	if err := os.MkdirAll(j.Home, 0o700); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,10 @@ import (
 
 // poll is how often a seat is asked whether what is waited for has come. It is
 // asked only while a module is replaced or drained.
-const poll = 10 * time.Millisecond
+const (
+	poll     = 10 * time.Millisecond
+	slowPoll = time.Second // when it takes long
+)
 
 // keeper keeps one module running. Its goroutine is run.
 type keeper struct {
@@ -131,7 +134,7 @@ func (k *keeper) wait(why error, ran time.Duration) bool {
 		k.pause = 0
 	}
 	k.pause = min(max(k.pause, limits.Pause), limits.LongPause)
-	if !scarce(why) {
+	if !scarce(why) && !errors.Is(why, errHung) { // whoever calls what takes it long makes it hang
 		k.crashes = append(k.crashes, now)
 	}
 	k.crashes = slices.DeleteFunc(k.crashes, func(at time.Time) bool { return now.Sub(at) >= limits.Steady })
@@ -313,18 +316,23 @@ func (k *keeper) goneWithin(r *life) bool {
 	}
 }
 
-// handOver lets those go that this keeper replaces, once it provides what they
-// do, or when it has not done so for too long.
+// handOver lets those go that this keeper replaces, once it provides what they do;
+// after a while, once it provides anything. A new program that does not run does
+// not end one that does.
 func (k *keeper) handOver() {
 	late := time.NewTimer(k.s.opts.Limits.Handover)
 	defer late.Stop()
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	for due := false; !due && !k.providesAll(); {
+	for due := false; !k.providesAll() && (!due || k.state() != running); {
 		select {
 		case <-tick.C:
 		case <-late.C:
 			due = true
+			tick.Reset(slowPoll)
+			if k.state() != running {
+				k.log.Error("the module's new program does not provide anything; the one before it goes on until it does")
+			}
 		case <-k.newer:
 			return // who replaces this one lets them go
 		case <-k.ended:

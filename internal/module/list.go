@@ -21,12 +21,13 @@ const listName = "modules.txt"
 type module struct {
 	name  parley.Name
 	words []string // the program and its arguments
+	stamp string   // of those of them that are files
 	grant Grant
 }
 
 // equal tells whether a running module need not be replaced.
 func (m *module) equal(other *module) bool {
-	return m.name.String() == other.name.String() && slices.Equal(m.words, other.words) &&
+	return m.name.String() == other.name.String() && slices.Equal(m.words, other.words) && m.stamp == other.stamp &&
 		slices.Equal(m.grant.Env, other.grant.Env) && m.grant.Network == other.grant.Network
 }
 
@@ -46,8 +47,32 @@ func readList(dir string, limits *Limits, log *slog.Logger) ([]*module, error) {
 	if len(text) > limits.List {
 		return nil, fmt.Errorf("%s is larger than %d bytes; shorten it", listName, limits.List)
 	}
-	return parseList(string(text), limits.Modules, log), nil
+	list := parseList(string(text), limits.Modules, log)
+	for _, m := range list {
+		m.stamp = stampOf(dir, m)
+	}
+	return list, nil
 }
+
+// stampOf tells apart what a module's program and the files among its arguments
+// were and are: size and time. What is found by PATH is the system's, and left out.
+func stampOf(dir string, m *module) (stamp string) {
+	from := dir
+	for i, word := range m.words {
+		path := word
+		if !filepath.IsAbs(word) {
+			path = filepath.Join(from, word)
+		}
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			stamp += fmt.Sprintln(i, info.Size(), info.ModTime().UnixNano())
+		}
+		from = homeOf(dir, m.name)
+	}
+	return stamp
+}
+
+// homeOf gives a module's own directory.
+func homeOf(dir string, name parley.Name) string { return filepath.Join(dir, "modules", name.String()) }
 
 // parseList makes modules of the lines of a list. One that cannot be is logged
 // and skipped.

@@ -124,6 +124,9 @@ func (f *forks) fork(attr *os.ProcAttr, network bool) (*os.Process, bool, error)
 		if err == nil {
 			return p, true, nil
 		}
+		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.ENOSPC) {
+			return nil, false, err // another time it may work
+		}
 		why = err
 	}
 	attr.Sys = &syscall.SysProcAttr{Setsid: true}
@@ -185,11 +188,17 @@ func (p *program) attend(hears *os.File) {
 
 // bury waits for the end of the process, and kills what it leaves behind.
 func (p *program) bury() {
-	awaitEnd(p.process.Pid)
-	p.signal(unix.SIGKILL) // while the number is still its own
-	p.mu.Lock()
+	var state *os.ProcessState
+	var err error
+	if awaitEnd(p.process.Pid) {
+		p.signal(unix.SIGKILL) // while the number is still its own
+		p.mu.Lock()
+		state, err = p.process.Wait()
+	} else {
+		state, err = p.process.Wait()
+		p.mu.Lock()
+	}
 	defer p.mu.Unlock()
-	state, err := p.process.Wait()
 	p.reaped = true
 	p.crowd.kill()
 	if p.state = "its process is lost"; err == nil {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/parley-chat/parley"
 )
 
 // stage plays host and programs, so that time can be played too.
@@ -442,10 +444,30 @@ func TestReplaced(t *testing.T) {
 	})
 }
 
+// TestReplacedByOneThatDoesNotProvide keeps what works: the old program goes on until
+// the new one provides anything at all.
 func TestReplacedByOneThatDoesNotProvide(t *testing.T) {
 	play(t, "dice x", func(t *testing.T, st *stage) {
-		old, began := st.latest(), time.Now()
+		old := st.latest()
+		old.setCommands("roll", "toss")
 		st.provide = nil
+		st.reload("dice y")
+		next := st.latest()
+		st.after(time.Hour)
+		old.wantSeen()
+		next.setCommands("toss")
+		st.after(time.Minute)
+		old.wantSeen("drain", "input")
+		next.wantSeen()
+	})
+}
+
+// TestReplacedByAnother replaces a program by one that provides other commands.
+func TestReplacedByAnother(t *testing.T) {
+	play(t, "dice x", func(t *testing.T, st *stage) {
+		old, began := st.latest(), time.Now()
+		old.setCommands("roll")
+		st.provide = []string{"toss"}
 		st.reload("dice y")
 		<-old.over
 		if took := time.Since(began); took != st.opts.Limits.Handover {
@@ -520,6 +542,44 @@ func TestHungIsKilled(t *testing.T) {
 		}
 		st.after(time.Second)
 		st.wantStates("dice running")
+	})
+}
+
+// TestHangingNeverSwitchesOff holds that callers cannot end a module for good with
+// what takes it long.
+func TestHangingNeverSwitchesOff(t *testing.T) {
+	play(t, "dice x", func(t *testing.T, st *stage) {
+		for range 2 * st.opts.Limits.Crashes {
+			close(st.latest().hung)
+			st.after(st.opts.Limits.LongPause)
+			st.wantStates("dice running")
+		}
+	})
+}
+
+// TestChangedFileIsReplaced reloads an unchanged list after a program or a script of
+// it was written anew.
+func TestChangedFileIsReplaced(t *testing.T) {
+	play(t, "dice x.py\nroll python y.py", func(t *testing.T, st *stage) {
+		if err := os.MkdirAll(homeOf(st.dir, parley.StoredName("roll", "roll")), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		reload := func(want int) {
+			t.Helper()
+			st.reload("dice x.py\nroll python y.py")
+			if st.runs() != want {
+				t.Errorf("%d programs were started, want %d", st.runs(), want)
+			}
+			st.after(time.Minute)
+		}
+		reload(2)
+		for _, file := range []string{"x.py", filepath.Join("modules", "roll", "y.py")} {
+			if err := os.WriteFile(filepath.Join(st.dir, file), []byte(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			reload(st.runs() + 1)
+		}
+		reload(4)
 	})
 }
 

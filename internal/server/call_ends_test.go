@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,5 +175,44 @@ func TestGrantOfModuleIsNotOfAccount(t *testing.T) {
 		if got := early.ask(request...); got[2] != "forbidden" {
 			t.Errorf("%q of an account that has a module's name: %q", request, got)
 		}
+	}
+}
+
+// Who is cut because it does not read is not waited for because it called
+// somebody: nothing of it is answered any more.
+func TestSlowCallerIsCutAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, h *host) {
+		bob, carl := h.guest("bob"), h.guest("carl")
+		alice := &textClient{newClient(t, h.memory("text", 2000))}
+		alice.ok("guest", "alice")
+		alice.send("ask", "bob", "x")
+		bob.want("call", "*", "x", "alice")
+		began := time.Now()
+		for range 20 {
+			carl.ok("send", "alice", "x", strings.Repeat("x", 4000))
+		}
+		for slices.Contains(carl.ask("users"), "alice") && time.Since(began) < time.Minute {
+			pass(100 * time.Millisecond)
+			alice.Conn.(*conn).SetReadDeadline(time.Now().Add(time.Millisecond))
+			alice.Read(make([]byte, 100000))
+		}
+		if time.Since(began) > 2*time.Second {
+			t.Errorf("gone after %v", time.Since(began))
+		}
+	}, limits(func(l *parley.Limits) { l.Outbox = 20_000 }))
+}
+
+// The list of programs gives what fits (1.4.12).
+func TestLongListOfPrograms(t *testing.T) {
+	grants := config.Grants{}
+	for i := range 180 {
+		grants[fmt.Sprint("program", i)] = config.Grant{Rights: []string{"provide"}}
+	}
+	h := start(t, granting(grants))
+	for name := range grants {
+		h.robot(name, "dice")
+	}
+	if got := h.text().ask("modules"); got[0] != "modules" {
+		t.Errorf("got %.200q", got)
 	}
 }

@@ -188,7 +188,7 @@ func (w *callWorld) finish(abrupt bool) {
 }
 
 func (w *callWorld) untilQuiet() {
-	for range 300 {
+	for range 3000 {
 		w.settle()
 		if w.quiet() {
 			return
@@ -242,7 +242,7 @@ func (j *callJudge) counted(row []string) {
 			most++
 		case r.by.name == row[0]:
 			most++
-			if r.to == "" {
+			if r.to == "" && r.answered > 0 {
 				least++
 			}
 		}

@@ -35,6 +35,8 @@
 // which shuffles goroutines on purpose, do not. A failure that does not come back
 // at once comes back within a few tries.
 //
-// What is not simulated: the line protocol in chunk mode, sessions that change
+// Clients ask each other, and return, in time or not.
+//
+// What is not simulated: commands that programs provide, the line protocol in chunk mode, sessions that change
 // their user, passwords that change, rooms of guests, and kill.
 package simulation

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
@@ -11,10 +12,13 @@ import (
 )
 
 // textEnd is the client's end of a text connection. It notes which messages of
-// rooms come.
+// rooms come, and answers who asks.
 type textEnd struct {
 	*memnet.Conn
-	rest []byte // the reader's: a part of a frame
+	rest []byte     // the reader's: a part of a frame
+	rng  *rand.Rand // the reader's
+
+	writing sync.Mutex
 
 	mu  sync.Mutex
 	ids []pushed
@@ -30,10 +34,14 @@ func (e *textEnd) Read(b []byte) (int, error) {
 		if size == 0 || bad != nil {
 			return n, err
 		}
-		if fields, bad := textwire.Parse(data, 1024); bad == nil && len(fields) == 6 && fields[0] == "room" {
+		fields, bad := textwire.Parse(data, 1024)
+		switch {
+		case bad == nil && len(fields) == 6 && fields[0] == "room":
 			e.mu.Lock()
 			e.ids = append(e.ids, pushed{fields[1], fields[3]})
 			e.mu.Unlock()
+		case bad == nil && len(fields) == 5 && fields[0] == "call":
+			e.called(fields)
 		}
 		e.rest = e.rest[size:]
 	}

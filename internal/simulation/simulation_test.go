@@ -49,7 +49,7 @@ func TestSimulation(t *testing.T) {
 			}
 		}
 	}
-	if n >= 60 && (all.lives < 2*n || min(all.unknown, all.refused, all.repeated, all.resets, all.cut) < n/2) {
+	if n >= 60 && (all.lives < 2*n || min(all.unknown, all.refused, all.repeated, all.resets, all.cut, all.returned) < n/2) {
 		t.Errorf("next to nothing went wrong in %d seeds, which proves nothing: %+v", n, all)
 	}
 	t.Logf("%d seeds, %.1f a second: %+v", n, float64(n**again)/time.Since(begin).Seconds(), all)
@@ -103,5 +103,6 @@ func (s *stats) add(o stats) {
 	s.resets += o.resets
 	s.lives += o.lives
 	s.cut += o.cut
+	s.returned += o.returned
 	s.fake += o.fake
 }

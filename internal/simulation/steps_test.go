@@ -13,7 +13,7 @@ import (
 // step does one thing.
 func (c *client) step() {
 	room := roomNames[c.rng.IntN(len(roomNames))]
-	switch c.rng.IntN(16) {
+	switch c.rng.IntN(17) {
 	case 0, 1, 2:
 		c.join(room)
 	case 3:
@@ -37,6 +37,8 @@ func (c *client) step() {
 		if c.rng.IntN(10) == 0 {
 			pass(upTo(c.rng, 3*time.Hour)) // longer than a session may be silent
 		}
+	case 16:
+		c.askSomebody()
 	}
 }
 

@@ -49,8 +49,8 @@ type world struct {
 
 // stats tell what a run did, so that a simulation of nothing is noticed.
 type stats struct {
-	posts, unknown, refused, repeated, resets, lives, cut int
-	fake                                                  time.Duration
+	posts, unknown, refused, repeated, resets, lives, cut, returned int
+	fake                                                            time.Duration
 }
 
 // outcome is what a run found.
@@ -77,6 +77,7 @@ const (
 	ofWires
 	ofLinks
 	ofClients
+	ofCallees
 )
 
 // stream gives the random numbers of one owner.
@@ -204,7 +205,7 @@ func (w *world) dial(door, session string, n int) (net.Conn, *wire) {
 	if door == "line" {
 		return ours, made
 	}
-	return &textEnd{Conn: ours}, made
+	return &textEnd{Conn: ours, rng: w.stream(ofCallees, n)}, made
 }
 
 // direct connects to a door as if there were no network.
