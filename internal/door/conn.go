@@ -26,15 +26,15 @@ type Conn struct {
 	protocol   Protocol
 	rest       []byte // read, not used yet
 	parked     bool   // work is under way
-	posts      int    // posts under way
+	posts      int32  // posts under way
 	calls      []*called
-	underWay   int  // bytes of the posts and calls
-	settling   bool // nothing is fed before the posts and calls are done
-	gone       bool // the peer cannot be written to any more
-	hasty      bool // its calls are not waited for at the end
-	held       bool // the protocol was told to wait: it is to be fed again
-	closing    bool // nothing is fed any more
-	stopped    bool // nothing is answered any more
+	underWay   int32 // bytes of the posts and calls
+	settling   bool  // nothing is fed before the posts and calls are done
+	gone       bool  // the peer cannot be written to any more
+	hasty      bool  // its calls are not waited for at the end
+	held       bool  // the protocol was told to wait: it is to be fed again
+	closing    bool  // nothing is fed any more
+	stopped    bool  // nothing is answered any more
 	inputEnded bool
 	deadline   time.Time
 
@@ -56,6 +56,9 @@ type driver interface {
 	// gathers tells whether the driver will call Flush of the session itself,
 	// when it has fed what else there is.
 	gathers(s *hub.Session) bool
+	// follow notes a call by the connection of another driver, in its turn: it may
+	// be well to be near to it.
+	follow(by driver)
 	// remote gives the peer's address.
 	remote() string
 }
@@ -80,6 +83,13 @@ func (c *Conn) Put(b []byte) {
 	}
 	if start {
 		c.driver.wake()
+	}
+}
+
+// Follow notes that another session calls this one; see hub.Follower.
+func (c *Conn) Follow(by hub.Sink) {
+	if other, ok := by.(*Conn); ok {
+		c.driver.follow(other.driver)
 	}
 }
 
@@ -127,7 +137,7 @@ func (c *Conn) Waiting() bool {
 
 func (c *Conn) waits() bool {
 	return c.parked || c.settling || c.closing ||
-		c.posts >= c.limits.PostsInFlight || len(c.calls) >= c.limits.CallsInFlight || c.underWay >= c.limits.PostBytesInFlight ||
+		int(c.posts) >= c.limits.PostsInFlight || len(c.calls) >= c.limits.CallsInFlight || int(c.underWay) >= c.limits.PostBytesInFlight ||
 		c.outbox.answersOver(c.limits.Answers)
 }
 
@@ -182,7 +192,7 @@ func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Recei
 		return
 	}
 	c.posts++
-	c.underWay += size
+	c.underWay += int32(size)
 	later.Queue(func(r hub.Receipt, err error) {
 		c.complete(func() {
 			c.posts--
@@ -202,7 +212,7 @@ func (c *Conn) Post(s *hub.Session, d hub.Draft, size int, answer func(hub.Recei
 
 // done notes that a post or a call is over.
 func (c *Conn) done(size int) {
-	c.underWay -= size
+	c.underWay -= int32(size)
 	if c.posts == 0 && len(c.calls) == 0 {
 		c.settling = false
 	}
@@ -221,7 +231,7 @@ type called struct {
 func (c *Conn) Call(size int, begin func(done func(answer func() []byte))) {
 	one := &called{}
 	c.calls = append(c.calls, one)
-	c.underWay += size
+	c.underWay += int32(size)
 	begin(func(answer func() []byte) {
 		c.complete(func() {
 			defer c.returned(size) // also if the answer cannot be made

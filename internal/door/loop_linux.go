@@ -54,8 +54,8 @@ func (ls *Loops) Close() {
 
 // take gives a connection to one of the loops.
 func (ls *Loops) take(s *socket) {
-	s.loop = ls.all[int(ls.next.Add(1))%len(ls.all)]
-	s.loop.mark(s)
+	s.home.Store(ls.all[int(ls.next.Add(1))%len(ls.all)])
+	s.mark()
 }
 
 // Sizes of what a loop holds, however many connections it has.
@@ -117,12 +117,16 @@ func (l *loop) close() {
 }
 
 // mark asks for a visit of a socket, soon. Anybody may call it, also under
-// locks; it does not wait.
-func (l *loop) mark(s *socket) {
+// locks; it does not wait. It is false when the socket is another loop's.
+func (l *loop) mark(s *socket) bool {
 	l.mu.Lock()
+	if s.home.Load() != l {
+		l.mu.Unlock()
+		return false
+	}
 	if s.marked {
 		l.mu.Unlock()
-		return
+		return true
 	}
 	s.marked = true
 	l.marked = append(l.marked, s)
@@ -132,6 +136,7 @@ func (l *loop) mark(s *socket) {
 	if wake {
 		l.rouse()
 	}
+	return true
 }
 
 // one is what is written to a bell.
@@ -248,7 +253,9 @@ func (l *loop) visit() (over bool) {
 	clear(l.again)
 	l.again = l.again[:0]
 	for _, s := range list {
-		s.visit()
+		if s.home.Load() == l { // else it has emigrated
+			s.visit()
+		}
 	}
 	clear(list)
 	l.visited = list[:0]

@@ -43,6 +43,8 @@ func (p *pump) kill() { p.net.Close() }
 
 func (p *pump) gathers(*hub.Session) bool { return false }
 
+func (p *pump) follow(driver) {}
+
 func (p *pump) remote() string {
 	if addr := p.net.RemoteAddr(); addr != nil && addr.String() != "" {
 		return addr.String()

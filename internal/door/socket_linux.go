@@ -12,11 +12,12 @@ import (
 	"github.com/parley-chat/parley/internal/hub"
 )
 
-// socket drives one connection on a loop. All of it but marked and killed is
-// the loop's: the loop is the connection's turn.
+// socket drives one connection on a loop. All of it but home, pull, marked and
+// killed is the loop's: the loop is the connection's turn.
 type socket struct {
 	conn Conn
-	loop *loop
+	home atomic.Pointer[loop] // changed by itself alone: see emigrate
+	pull atomic.Pointer[pull] // nil: it was never called
 	fd   int
 
 	stage   stage
@@ -29,7 +30,7 @@ type socket struct {
 	due   time.Time // when the loop rings
 	place int       // in the loop's alarms
 
-	marked bool // guarded by the loop's mu
+	marked bool // guarded by the home's mu
 	killed atomic.Bool
 }
 
@@ -45,27 +46,36 @@ const (
 	closed
 )
 
-func (s *socket) wake()           { s.loop.mark(s) }
-func (s *socket) interrupt()      { s.loop.mark(s) }
+// on gives the loop that drives the socket, in its turn.
+func (s *socket) on() *loop { return s.home.Load() }
+
+// mark asks the loop for a visit, whichever drives the socket.
+func (s *socket) mark() {
+	for !s.home.Load().mark(s) {
+	}
+}
+
+func (s *socket) wake()           { s.mark() }
+func (s *socket) interrupt()      { s.mark() }
 func (s *socket) alarm(time.Time) { s.schedule() }
 
 // gathers lets the loop flush once for all of a round.
 func (s *socket) gathers(posted *hub.Session) bool {
-	s.loop.posted = posted
+	s.on().posted = posted
 	return true
 }
 
 // kill ends the connection at once, without a word.
 func (s *socket) kill() {
 	s.killed.Store(true)
-	s.loop.mark(s)
+	s.mark()
 }
 
 // begin registers the socket and opens the protocol.
 func (s *socket) begin() {
 	c := &s.conn
 	s.stage = talking
-	s.loop.put(s.fd, s)
+	s.on().put(s.fd, s)
 	s.watchFor(input)
 	c.hand(func() { c.protocol = c.door.Open(c) })
 	if c.protocol == nil {
@@ -94,7 +104,7 @@ func (s *socket) watchFor(events uint32) {
 		op = unix.EPOLL_CTL_DEL
 	}
 	s.events = events
-	err := unix.EpollCtl(s.loop.epoll, op, s.fd, &unix.EpollEvent{Events: events, Fd: int32(s.fd)})
+	err := unix.EpollCtl(s.on().epoll, op, s.fd, &unix.EpollEvent{Events: events, Fd: int32(s.fd)})
 	if err != nil {
 		s.conn.Log().Error("a connection cannot be watched", "err", os.NewSyscallError("epoll_ctl", err))
 		s.conn.gone = true
@@ -109,7 +119,7 @@ func (s *socket) ready(events uint32) {
 	if events&^output != 0 {
 		s.read()
 	}
-	s.loop.again = append(s.loop.again, s) // it is visited in this round
+	s.on().again = append(s.on().again, s) // it is visited in this round
 }
 
 // reads tells whether the peer is listened to now.
@@ -124,11 +134,11 @@ func (s *socket) read() {
 		s.watchFor(s.events &^ input) // until visit finds that it is listened to again
 		return
 	}
-	n, err := recv(s.fd, s.loop.buf)
+	n, err := recv(s.fd, s.on().buf)
 	switch {
 	case n > 0 && s.stage == talking:
-		s.conn.stir(s.loop.now)
-		s.conn.take(s.loop.buf[:n])
+		s.conn.stir(s.on().now)
+		s.conn.take(s.on().buf[:n])
 	case n > 0: // nobody listens any more
 	case err == nil:
 		s.inputEnded()
@@ -157,6 +167,8 @@ func (s *socket) visit() {
 		return
 	case s.stage == arriving:
 		s.begin()
+	case s.emigrate():
+		return // the other loop visits it
 	}
 	if s.stage == closed {
 		return
@@ -185,12 +197,12 @@ func (s *socket) work() {
 	if len(s.leaving) > 0 && !s.write(s.leaving) {
 		return
 	}
-	s.loop.results = c.catchUp(s.loop.results)
-	queue, more := c.outbox.takeBytes(s.loop.bytes[:0])
+	s.on().results = c.catchUp(s.on().results)
+	queue, more := c.outbox.takeBytes(s.on().bytes[:0])
 	if len(queue) > 0 {
 		done := s.write(queue)
 		clear(queue) // or the loop would hold the bytes
-		s.loop.bytes = queue[:0]
+		s.on().bytes = queue[:0]
 		if !done {
 			return
 		}
@@ -201,7 +213,7 @@ func (s *socket) work() {
 		more = true
 	}
 	if more {
-		s.loop.again = append(s.loop.again, s)
+		s.on().again = append(s.on().again, s)
 	}
 }
 
@@ -226,7 +238,7 @@ func (s *socket) write(queue [][]byte) (done bool) {
 		}
 		full := err != nil
 		if n > 0 {
-			s.conn.stir(s.loop.now)
+			s.conn.stir(s.on().now)
 			if !s.stuck.IsZero() && s.conn.outbox.cutFor() == nil {
 				s.stuck = time.Time{}
 			}
@@ -253,14 +265,14 @@ func (s *socket) writeSome(queue [][]byte) (int, error) {
 	if len(queue) == 1 {
 		return send(s.fd, queue[0])
 	}
-	return sendAll(s.fd, queue, s.loop.vectors)
+	return sendAll(s.fd, queue, s.on().vectors)
 }
 
 // keep notes what did not leave, and since when.
 func (s *socket) keep(queue [][]byte) {
 	s.full = true
 	if s.stuck.IsZero() {
-		s.stuck = s.loop.now
+		s.stuck = s.on().now
 	}
 	s.leaving = append([][]byte(nil), queue...)
 }
@@ -294,7 +306,7 @@ func (s *socket) move() bool {
 		c.hand(func() { c.protocol.End(c) }) // before we linger: a name is free at once
 		c.outbox.close()
 		s.stage = lingering
-		s.until = s.loop.now.Add(c.limits.Linger)
+		s.until = s.on().now.Add(c.limits.Linger)
 		if s.conn.gone || unix.Shutdown(s.fd, unix.SHUT_WR) != nil {
 			s.close()
 		}
@@ -308,7 +320,7 @@ func (s *socket) move() bool {
 func (s *socket) close() {
 	s.stage = closed
 	s.schedule()
-	s.loop.put(s.fd, nil)
+	s.on().put(s.fd, nil)
 	unix.Close(s.fd)
 	s.conn.rest, s.leaving = nil, nil
 	s.conn.door.gone(&s.conn)
@@ -347,12 +359,12 @@ func (s *socket) schedule() {
 			sooner(s.stuck.Add(s.conn.limits.Write))
 		}
 	}
-	s.loop.alarm(s, due)
+	s.on().alarm(s, due)
 }
 
 // ring does what is due.
 func (s *socket) ring() {
-	c, now := &s.conn, s.loop.now
+	c, now := &s.conn, s.on().now
 	switch {
 	case s.stage == lingering:
 		s.close()
@@ -364,5 +376,5 @@ func (s *socket) ring() {
 		c.deadline = time.Time{}
 		c.hand(func() { c.protocol.Deadline(c) })
 	}
-	s.loop.mark(s)
+	s.mark()
 }

@@ -109,6 +109,9 @@ func (s *Session) hand(to *Session, c Call, one *handed) error {
 	run := s.hub.newRun()
 	run.add(e, nil)
 	run.put(to)
+	if f, ok := to.sink.(Follower); ok {
+		f.Follow(s.sink)
+	}
 	if to.deaf.Load() {
 		to.callee().end() // it went deaf meanwhile
 	}

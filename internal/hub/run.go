@@ -27,6 +27,12 @@ type Sink interface {
 	Put(encoded []byte)
 }
 
+// Follower is a sink that may come nearer to those that call its session.
+type Follower interface {
+	// Follow notes a call. It must not wait.
+	Follow(caller Sink)
+}
+
 // Run is consecutive events of one conversation. It is immutable once it is
 // published, and encoded once for each dialect, however many receive it.
 type Run struct {
