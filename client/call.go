@@ -18,7 +18,8 @@ import (
 const (
 	// mostHandling is how many calls are handled at once. Further ones wait.
 	mostHandling = 64
-	// mostCalls is how many calls may wait, more than our server ever lets wait.
+	// mostCalls is how many calls wait: more than our server lets wait. Those before
+	// them it has given up, and nobody waits for their answers.
 	mostCalls = 1024
 )
 
@@ -98,20 +99,20 @@ func (c *Client) Withdraw(ctx context.Context, command string) error {
 }
 
 // called takes call,<n>,<command>,<caller>,<arguments>. It is the reader's.
-func (c *Client) called(cn *conn, fields []string) error {
+func (c *Client) called(cn *conn, fields []string) {
 	if len(fields) < 4 {
-		return nil
+		return
 	}
 	next := call{conn: cn, number: fields[1], Call: Call{Command: fields[2], Caller: name(fields[3]), Args: fields[4:]}}
 	cs := c.calls
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if len(cs.waiting) == mostCalls {
-		return errors.New("the server gives more calls at once than any server may")
+		cs.waiting[0] = call{}
+		cs.waiting = cs.waiting[1:]
 	}
 	cs.waiting = append(cs.waiting, next)
 	cs.hire()
-	return nil
 }
 
 // hire starts a worker for what waits, one after the other: the next one when this one

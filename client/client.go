@@ -211,7 +211,8 @@ func (c *Client) end(err error) {
 // push takes what the server says without being asked. It is the reader's call.
 func (c *Client) push(cn *conn, fields []string) error {
 	if fields[0] == "call" {
-		return c.called(cn, fields)
+		c.called(cn, fields)
+		return nil
 	}
 	switch e := decodePush(*c.self.Load(), fields).(type) {
 	case nil:

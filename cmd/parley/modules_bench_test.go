@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -70,6 +71,9 @@ func BenchmarkModuleCallsPipelined(b *testing.B) {
 // of it that has a name.
 func serveExamples(b *testing.B) *textClient {
 	b.Helper()
+	// This program is the caller, and is to leave a processor to those it measures.
+	before := runtime.GOMAXPROCS(1)
+	b.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	data := b.TempDir()
 	modules := filepath.Join("..", "..", "modules")
 	build := exec.Command("go", "build", "-o", filepath.Join(data, "reminder"), "./"+filepath.Join(modules, "reminder"))
