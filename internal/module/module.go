@@ -26,7 +26,8 @@ type Seat interface {
 	// Hung is closed when a call timed out and the module has said nothing since
 	// it was handed over.
 	Hung() <-chan struct{}
-	// Close ends the module's input: it reads the end of it. What it still says is served.
+	// Close answers what the module asked, tells it that it is to end, and ends its
+	// input. What it says after that is not served.
 	Close()
 	// Ended is closed when the connection has ended.
 	Ended() <-chan struct{}
