@@ -11,7 +11,7 @@
 // Invariants:
 //
 //  1. Nothing that a server sends reaches a terminal or a pipe with a control
-//     character in it: what is shown of it passes shown or escaped first.
+//     character in it: what is shown of it passes shown or Escaped first.
 //  2. However the session ends, the terminal is back in the state it had.
 //  3. Exit code 0 of a pipe means that the server served everything that was
 //     typed, and answered what has an answer, with no error among the answers.

@@ -254,8 +254,8 @@ func TestShownIsSafe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fields := rapid.SliceOfN(hostile, 1, 9).Draw(t, "fields")
 		fields[0] = rapid.SampledFrom([]string{fields[0], "room", "send", "help", "history", "topic", "left", "told", "call"}).Draw(t, "head")
-		if s := escaped(fields); !isSafe(s) || strings.Contains(s, "\t") {
-			t.Fatalf("escaped(%q) = %q", fields, s)
+		if s := Escaped(fields); !isSafe(s) || strings.Contains(s, "\t") {
+			t.Fatalf("Escaped(%q) = %q", fields, s)
 		}
 		if s := escapeControls(fields[0]); !isSafe(s) {
 			t.Fatalf("escapeControls(%q) = %q", fields[0], s)
@@ -278,9 +278,9 @@ func TestEscapedComesBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		field := rapid.StringMatching("[a,\\\\\n\r\t\x1b\x00nr]{0,8}")
 		fields := rapid.SliceOfN(field, 1, 4).Draw(t, "fields")
-		got, err := textwire.Parse([]byte(unescape.Replace(escaped(fields))), 9)
+		got, err := textwire.Parse([]byte(unescape.Replace(Escaped(fields))), 9)
 		if diff := cmp.Diff(fields, got); diff != "" || err != nil {
-			t.Fatalf("escaped(%q) = %q, read back %q, %v", fields, escaped(fields), got, err)
+			t.Fatalf("Escaped(%q) = %q, read back %q, %v", fields, Escaped(fields), got, err)
 		}
 	})
 }

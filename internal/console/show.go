@@ -10,11 +10,11 @@ import (
 	"github.com/parley-chat/parley/wire/textwire"
 )
 
-// escaped writes the fields as the data of a frame, in one line: a control
+// Escaped writes the fields as the data of a frame, in one line: a control
 // character, a line break, and a byte that is not UTF-8 are written as in Go or
 // C. That is not ambiguous, since the encoding itself writes a backslash only
 // before a comma or a backslash.
-func escaped(fields []string) string {
+func Escaped(fields []string) string {
 	return escapeControls(string(textwire.Append(nil, fields...)))
 }
 
@@ -62,7 +62,7 @@ func answerLines(fields []string) string {
 		}
 		return strings.Join(lines, "\n")
 	}
-	return escaped(fields)
+	return Escaped(fields)
 }
 
 // pushLines shows to a person what others caused.
@@ -72,7 +72,7 @@ func pushLines(fields []string) string {
 	}
 	prefix, text, ok := pushWords(fields)
 	if !ok {
-		return "* " + escaped(fields)
+		return "* " + Escaped(fields)
 	}
 	lines := pieces("* "+prefix, text)
 	if len(lines) == 0 {
@@ -90,8 +90,8 @@ func callLine(f []string) string {
 	if caller == "" {
 		caller = "somebody without a name"
 	}
-	asked := escaped(append([]string{f[2]}, f[4:]...))
-	return fmt.Sprintf("* %s asks: %s  (answer with return,%s,ANSWER)", caller, asked, escaped(f[1:2]))
+	asked := Escaped(append([]string{f[2]}, f[4:]...))
+	return fmt.Sprintf("* %s asks: %s  (answer with return,%s,ANSWER)", caller, asked, Escaped(f[1:2]))
 }
 
 // pushWords puts the pushes of our server into words: a prefix of one line, and

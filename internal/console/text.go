@@ -237,7 +237,7 @@ func (t *text) frameIn(data []byte) {
 	}
 	switch {
 	case !t.s.person || t.s.opts.Raw:
-		t.s.show(escaped(fields))
+		t.s.show(Escaped(fields))
 	case isError:
 		t.s.show(answerLines(fields))
 	default:
@@ -279,7 +279,7 @@ func (t *text) answer(p purpose, fields []string) {
 	if t.s.person {
 		t.s.show(answerLines(body))
 	} else {
-		t.s.show(escaped(body))
+		t.s.show(Escaped(body))
 	}
 }
 
@@ -292,7 +292,7 @@ func (t *text) introduced(body []string, failed bool) {
 		}
 		return
 	}
-	t.s.notice(fmt.Sprintf("the server did not let %s in: %s", shown(t.s.opts.Name), escaped(body)))
+	t.s.notice(fmt.Sprintf("the server did not let %s in: %s", shown(t.s.opts.Name), Escaped(body)))
 	if !t.s.person {
 		t.s.finish(ExitError)
 	}

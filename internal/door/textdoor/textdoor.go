@@ -273,19 +273,22 @@ func (t *text) answer(call command.Call, values []string, err error) {
 	t.conn.Answer(t.reply(call, values, err))
 }
 
-// reply gives the frame of an answer.
+// reply gives the frame of an answer, or of the refusal of one that is too long:
+// behind its request IDs, if there is room for that.
 func (t *text) reply(call command.Call, values []string, err error) []byte {
-	limits, tooLong := t.conn.Limits(), error(errAnswerTooLong)
-	for _, fields := range [][]string{
-		call.Reply(values, err),
-		call.Reply(nil, tooLong), // what a program returned
-	} {
-		if len(fields) <= limits.Fields && textwire.Size(fields...) <= limits.Frame {
-			return frame(fields)
-		}
+	fields := call.Reply(values, err)
+	if !t.fits(fields) {
+		fields = call.Reply(nil, errAnswerTooLong)
 	}
-	// Behind giant request IDs, which are left out then.
-	return frame(command.ErrorFields("nonfatal", tooLong))
+	if !t.fits(fields) {
+		fields = command.ErrorFields("nonfatal", errAnswerTooLong)
+	}
+	return frame(fields)
+}
+
+func (t *text) fits(fields []string) bool {
+	limits := t.conn.Limits()
+	return len(fields) <= limits.Fields && textwire.Size(fields...) <= limits.Frame
 }
 
 var errAnswerTooLong = parley.Errorf(parley.CodeRequestTooLong, "the answer would be longer than a frame may be")
